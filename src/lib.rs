@@ -1,3 +1,11 @@
 //! crake: a local replacement for cron that accounts for every planned fire.
+//!
+//! The layers, each of which may name only those the table in `docs/architecture.md` lists for it
+//! (`tests/it/tidy.rs` holds them to it):
+//!
+//! `clock` · `schedule` · `model` · `crontab` · `engine` · `config` · `store` · `process` ·
+//! `control` · `daemon` · `view` · `cli`
 
+pub mod clock;
+pub mod model;
 pub mod schedule;

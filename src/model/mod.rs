@@ -1,0 +1,29 @@
+//! The nouns: job, schedule, fire, verdict, run, attempt, outcome, and the records that pass
+//! between the parts.
+//!
+//! Plain data with its legal values. Nothing here reads time, files or SQL; nothing here decides.
+
+mod attempt;
+mod backoff;
+mod duration;
+mod id;
+mod job;
+mod raw;
+mod record;
+mod run;
+mod verdict;
+mod words;
+
+pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
+pub use backoff::Backoff;
+pub use duration::{DurationError, format_duration, parse_duration};
+pub use id::{Fence, RunId, ScheduleId};
+pub use job::{
+    CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Planned, Policy, Spec,
+    check_name,
+};
+pub use raw::Raw;
+pub use record::{Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
+pub use run::{Origin, Outcome, QueuedRun, RunState};
+pub use verdict::{MissReason, Verdict};
+pub use words::UnknownWord;
