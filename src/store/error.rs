@@ -1,0 +1,144 @@
+//! What can go wrong with the store.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// The result of asking the store something.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What can go wrong with the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The directory cannot be made or written.
+    #[error("cannot use the directory {path}: {source}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file cannot be opened.
+    #[error("cannot open the store {path}: {source}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The file is no SQLite database.
+    #[error("{} is not a database", .0.display())]
+    NotADatabase(PathBuf),
+    /// The file is another program's database.
+    #[error("{} is the database of another program", .0.display())]
+    Foreign(PathBuf),
+    /// A newer program wrote the file.
+    #[error("the store {} was written by a newer crake: it has version {found}, this program knows up to {known}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// The SQLite in this program can lose commits.
+    #[error("SQLite {0} can lose commits; 3.51.3 or newer is needed")]
+    OldSqlite(String),
+    /// Somebody else is writing and did not finish in time.
+    #[error("the store is locked by another program")]
+    Busy,
+    /// There is a job of that name.
+    #[error("there is a job named \"{0}\" already")]
+    NameTaken(String),
+    /// There is no job of that name.
+    #[error("no job named \"{0}\"")]
+    NoSuchJob(String),
+    /// There is no queue of that name.
+    #[error("no queue named \"{0}\"")]
+    NoSuchQueue(String),
+    /// A value in the file that no program of ours writes.
+    #[error("the store holds what cannot be read: {0}")]
+    Unreadable(String),
+    /// Anything else SQLite says.
+    #[error("the store says: {0}")]
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+            _ => StoreError::Sqlite(error),
+        }
+    }
+}
+
+impl StoreError {
+    pub(in crate::store) fn of_open(source: rusqlite::Error, path: &Path) -> StoreError {
+        StoreError::Open {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
+    /// Puts the file's name to what SQLite says without it.
+    pub(in crate::store) fn at(self, path: &Path) -> StoreError {
+        match self {
+            StoreError::Sqlite(e) => match e.sqlite_error_code() {
+                Some(ErrorCode::NotADatabase) => StoreError::NotADatabase(path.to_path_buf()),
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                    StoreError::of_open(e, path)
+                }
+                _ => StoreError::Sqlite(e),
+            },
+            other => other,
+        }
+    }
+
+    /// Whether it may pass by itself.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, StoreError::Busy)
+    }
+}
+
+/// Reads a word column.
+pub(in crate::store) fn word<T>(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: String = row.get(column)?;
+    text.parse().map_err(|e: T::Err| unreadable(Box::new(e)))
+}
+
+/// Reads a word column that may be NULL.
+pub(in crate::store) fn maybe_word<T>(
+    row: &rusqlite::Row<'_>,
+    column: &str,
+) -> rusqlite::Result<Option<T>>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    match row.get::<_, Option<String>>(column)? {
+        None => Ok(None),
+        Some(text) => text
+            .parse()
+            .map(Some)
+            .map_err(|e: T::Err| unreadable(Box::new(e))),
+    }
+}
+
+/// Reads a JSON column.
+pub(in crate::store) fn json<T: serde::de::DeserializeOwned>(
+    row: &rusqlite::Row<'_>,
+    column: &str,
+) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|e| unreadable(Box::new(e)))
+}
+
+fn unreadable(e: Box<dyn std::error::Error + Send + Sync>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, e)
+}

@@ -1,0 +1,371 @@
+//! Definitions: jobs, their pauses, and who changed them when.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Job, Pause, Planned, Policy, Spec};
+use crate::schedule::UnixMs;
+use crate::store::error::{json, word};
+use crate::store::{Result, Store, StoreError};
+
+/// A schedule to be given to a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewSchedule {
+    /// The expression.
+    pub expr: String,
+    /// Time zone by name; the system's where none is given.
+    pub zone: Option<String>,
+    /// The rule for daylight saving changes.
+    pub dst: String,
+    /// Where intervals are counted from.
+    pub anchor: Option<UnixMs>,
+}
+
+/// A job with its schedules in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobRow {
+    /// The job.
+    pub job: Job,
+    /// Its schedules in force, each with its next instant not yet decided (0: not yet planned).
+    pub schedules: Vec<(Planned, UnixMs)>,
+    /// When it was defined.
+    pub created_at: UnixMs,
+    /// When its definition was last changed.
+    pub updated_at: UnixMs,
+}
+
+/// A definition as history keeps it.
+#[derive(Serialize, Deserialize)]
+struct Definition {
+    spec: Spec,
+    policy: Policy,
+    schedules: Vec<NewSchedule>,
+}
+
+const COLUMNS: &str = "name, spec, queue, priority, overlap, max_parallel, queue_max, timeout_ms,
+  silence_ms, kill_grace_ms, start_deadline_ms, retry, backoff, on_lost, catch_up,
+  catch_up_window_ms, catch_up_max, listed, version, created_at, updated_at";
+
+/// How many pauses of a job are kept at hand.
+const PAUSES: i64 = 16;
+
+impl Store {
+    /// Defines a job; with `replace`, puts it in the place of one of the same name.
+    ///
+    /// # Errors
+    /// [`StoreError::NameTaken`] without `replace`, [`StoreError::NoSuchQueue`].
+    pub fn put_job(
+        &mut self,
+        job: &Job,
+        schedules: &[NewSchedule],
+        replace: bool,
+        by: &str,
+        now: UnixMs,
+    ) -> Result<()> {
+        self.write(|tx| put_job(tx, job, schedules, replace, by, now))
+    }
+
+    /// Removes a definition; its runs and its ledger stay, and history keeps what it was.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchJob`].
+    pub fn remove_job(&mut self, name: &str, by: &str, now: UnixMs) -> Result<()> {
+        self.write(|tx| {
+            let row = job_row(tx, name)?.ok_or_else(|| StoreError::NoSuchJob(name.to_owned()))?;
+            keep(tx, &row.job, &row.schedules, "removed", by, now)?;
+            tx.execute(
+                "UPDATE schedule SET until_at = ?2 WHERE job = ?1 AND until_at IS NULL",
+                params![name, now],
+            )?;
+            tx.execute(
+                "UPDATE pause SET until_at = ?2 WHERE job = ?1 AND (until_at IS NULL OR until_at > ?2)",
+                params![name, now],
+            )?;
+            tx.execute("DELETE FROM job WHERE name = ?1", [name])?;
+            Ok(())
+        })
+    }
+
+    /// Pauses a job from now on, until an instant or until it is resumed.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchJob`].
+    pub fn pause_job(&mut self, name: &str, pause: &Pause) -> Result<()> {
+        self.write(|tx| {
+            let row = job_row(tx, name)?.ok_or_else(|| StoreError::NoSuchJob(name.to_owned()))?;
+            end_pauses(tx, name, pause.from)?;
+            tx.execute(
+                "INSERT INTO pause(job, from_at, until_at, paused_by, reason) VALUES(?1, ?2, ?3, ?4, ?5)",
+                params![name, pause.from, pause.until, pause.by, pause.reason],
+            )?;
+            keep(tx, &row.job, &row.schedules, "paused", &pause.by, pause.from)
+        })
+    }
+
+    /// Ends the pause of a job. Says whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchJob`].
+    pub fn resume_job(&mut self, name: &str, by: &str, now: UnixMs) -> Result<bool> {
+        self.write(|tx| {
+            let row = job_row(tx, name)?.ok_or_else(|| StoreError::NoSuchJob(name.to_owned()))?;
+            let ended = end_pauses(tx, name, now)?;
+            if ended > 0 {
+                keep(tx, &row.job, &row.schedules, "resumed", by, now)?;
+            }
+            Ok(ended > 0)
+        })
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn job(&self, name: &str) -> Result<Option<JobRow>> {
+        job_row(&self.conn, name)
+    }
+
+    /// All listed jobs, by name.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn jobs(&self) -> Result<Vec<JobRow>> {
+        let sql = format!("SELECT {COLUMNS} FROM job WHERE listed = 1 ORDER BY name");
+        let mut statement = self.conn.prepare(&sql)?;
+        let rows: Vec<JobRow> = statement
+            .query_map([], read)?
+            .collect::<rusqlite::Result<_>>()?;
+        rows.into_iter()
+            .map(|row| complete(&self.conn, row))
+            .collect()
+    }
+
+    /// The names of all listed jobs.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn job_names(&self) -> Result<Vec<String>> {
+        let mut statement = self
+            .conn
+            .prepare("SELECT name FROM job WHERE listed = 1 ORDER BY name")?;
+        Ok(statement
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+/// As [`Store::put_job`], in a transaction that may hold more.
+pub(in crate::store) fn put_job(
+    tx: &Transaction<'_>,
+    job: &Job,
+    schedules: &[NewSchedule],
+    replace: bool,
+    by: &str,
+    now: UnixMs,
+) -> Result<()> {
+    let known: i64 = tx.query_row(
+        "SELECT count(*) FROM queue WHERE name = ?1",
+        [&job.policy.queue],
+        |row| row.get(0),
+    )?;
+    if known == 0 {
+        return Err(StoreError::NoSuchQueue(job.policy.queue.clone()));
+    }
+    let old = job_row(tx, &job.name)?;
+    if old.is_some() && !replace {
+        return Err(StoreError::NameTaken(job.name.clone()));
+    }
+    let mut job = job.clone();
+    job.version = old.as_ref().map_or(1, |old| old.job.version + 1);
+    write_job(tx, &job, now)?;
+    change_schedules(tx, &job.name, old.as_ref(), schedules, now)?;
+    let row = job_row(tx, &job.name)?.ok_or_else(|| StoreError::NoSuchJob(job.name.clone()))?;
+    let what = if old.is_some() { "changed" } else { "added" };
+    keep(tx, &row.job, &row.schedules, what, by, now)
+}
+
+/// Ends the schedules that are no longer wanted and adds the new ones; one that stays the same
+/// keeps its number, so that its ledger goes on without a seam.
+fn change_schedules(
+    tx: &Transaction<'_>,
+    job: &str,
+    old: Option<&JobRow>,
+    wanted: &[NewSchedule],
+    now: UnixMs,
+) -> Result<()> {
+    let mut wanted: Vec<&NewSchedule> = wanted.iter().collect();
+    for (planned, _) in old.map(|o| o.schedules.as_slice()).unwrap_or_default() {
+        let same = |n: &&NewSchedule| {
+            n.expr == planned.expr
+                && n.zone == planned.zone
+                && n.dst == planned.dst
+                && n.anchor == planned.anchor
+        };
+        match wanted.iter().position(same) {
+            Some(index) => {
+                wanted.remove(index);
+            }
+            None => {
+                tx.execute(
+                    "UPDATE schedule SET until_at = ?2 WHERE id = ?1",
+                    params![planned.id.0, now],
+                )?;
+            }
+        }
+    }
+    for schedule in wanted {
+        tx.execute(
+            "INSERT INTO schedule(job, expr, zone, dst, anchor, from_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+            params![job, schedule.expr, schedule.zone, schedule.dst, schedule.anchor, now],
+        )?;
+    }
+    Ok(())
+}
+
+fn write_job(tx: &Transaction<'_>, job: &Job, now: UnixMs) -> Result<()> {
+    let policy = &job.policy;
+    let spec =
+        serde_json::to_string(&job.spec).map_err(|e| StoreError::Unreadable(e.to_string()))?;
+    tx.prepare_cached(
+        "INSERT INTO job(name, spec, queue, priority, overlap, max_parallel, queue_max, timeout_ms,
+           silence_ms, kill_grace_ms, start_deadline_ms, retry, backoff, on_lost, catch_up,
+           catch_up_window_ms, catch_up_max, listed, version, created_at, updated_at)
+         VALUES(:name, :spec, :queue, :priority, :overlap, :max_parallel, :queue_max, :timeout_ms,
+           :silence_ms, :kill_grace_ms, :start_deadline_ms, :retry, :backoff, :on_lost, :catch_up,
+           :catch_up_window_ms, :catch_up_max, :listed, :version, :now, :now)
+         ON CONFLICT(name) DO UPDATE SET spec = excluded.spec, queue = excluded.queue,
+           priority = excluded.priority, overlap = excluded.overlap,
+           max_parallel = excluded.max_parallel, queue_max = excluded.queue_max,
+           timeout_ms = excluded.timeout_ms, silence_ms = excluded.silence_ms,
+           kill_grace_ms = excluded.kill_grace_ms, start_deadline_ms = excluded.start_deadline_ms,
+           retry = excluded.retry, backoff = excluded.backoff, on_lost = excluded.on_lost,
+           catch_up = excluded.catch_up, catch_up_window_ms = excluded.catch_up_window_ms,
+           catch_up_max = excluded.catch_up_max, listed = excluded.listed,
+           version = excluded.version, updated_at = excluded.updated_at",
+    )?
+    .execute(named_params! {
+        ":name": job.name,
+        ":spec": spec,
+        ":queue": policy.queue,
+        ":priority": policy.priority,
+        ":overlap": policy.overlap.as_str(),
+        ":max_parallel": policy.max_parallel,
+        ":queue_max": policy.queue_max,
+        ":timeout_ms": policy.timeout_ms,
+        ":silence_ms": policy.silence_ms,
+        ":kill_grace_ms": policy.kill_grace_ms,
+        ":start_deadline_ms": policy.start_deadline_ms,
+        ":retry": policy.retry,
+        ":backoff": policy.backoff.to_string(),
+        ":on_lost": policy.on_lost.as_str(),
+        ":catch_up": policy.catch_up.as_str(),
+        ":catch_up_window_ms": policy.catch_up_window_ms,
+        ":catch_up_max": policy.catch_up_max,
+        ":listed": job.listed,
+        ":version": job.version,
+        ":now": now,
+    })?;
+    Ok(())
+}
+
+fn end_pauses(tx: &Transaction<'_>, name: &str, now: UnixMs) -> Result<usize> {
+    Ok(tx.execute(
+        "UPDATE pause SET until_at = ?2 WHERE job = ?1 AND (until_at IS NULL OR until_at > ?2)",
+        params![name, now],
+    )?)
+}
+
+/// Writes the definition as it is now into history.
+fn keep(
+    tx: &Transaction<'_>,
+    job: &Job,
+    schedules: &[(Planned, UnixMs)],
+    what: &str,
+    by: &str,
+    now: UnixMs,
+) -> Result<()> {
+    let definition = Definition {
+        spec: job.spec.clone(),
+        policy: job.policy.clone(),
+        schedules: schedules
+            .iter()
+            .map(|(p, _)| NewSchedule {
+                expr: p.expr.clone(),
+                zone: p.zone.clone(),
+                dst: p.dst.clone(),
+                anchor: p.anchor,
+            })
+            .collect(),
+    };
+    let text =
+        serde_json::to_string(&definition).map_err(|e| StoreError::Unreadable(e.to_string()))?;
+    tx.execute(
+        "INSERT INTO history(at, changed_by, job, what, version, definition) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+        params![now, by, job.name, what, job.version, text],
+    )?;
+    Ok(())
+}
+
+pub(in crate::store) fn job_row(conn: &Connection, name: &str) -> Result<Option<JobRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM job WHERE name = ?1");
+    let row = conn
+        .prepare_cached(&sql)?
+        .query_row([name], read)
+        .optional()?;
+    row.map(|row| complete(conn, row)).transpose()
+}
+
+/// Adds what stands in other tables.
+fn complete(conn: &Connection, mut row: JobRow) -> Result<JobRow> {
+    row.schedules = crate::store::schedules::of_job(conn, &row.job.name, false)?;
+    row.job.pauses = pauses(conn, &row.job.name)?;
+    Ok(row)
+}
+
+fn pauses(conn: &Connection, name: &str) -> Result<Vec<Pause>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT from_at, until_at, paused_by, reason FROM pause WHERE job = ?1
+         ORDER BY from_at DESC LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![name, PAUSES], |row| {
+        Ok(Pause {
+            from: row.get(0)?,
+            until: row.get(1)?,
+            by: row.get(2)?,
+            reason: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<JobRow> {
+    Ok(JobRow {
+        job: Job {
+            name: row.get("name")?,
+            spec: json(row, "spec")?,
+            policy: Policy {
+                queue: row.get("queue")?,
+                priority: row.get("priority")?,
+                overlap: word(row, "overlap")?,
+                max_parallel: row.get("max_parallel")?,
+                queue_max: row.get("queue_max")?,
+                timeout_ms: row.get("timeout_ms")?,
+                silence_ms: row.get("silence_ms")?,
+                kill_grace_ms: row.get("kill_grace_ms")?,
+                start_deadline_ms: row.get("start_deadline_ms")?,
+                retry: row.get("retry")?,
+                backoff: word(row, "backoff")?,
+                on_lost: word(row, "on_lost")?,
+                catch_up: word(row, "catch_up")?,
+                catch_up_window_ms: row.get("catch_up_window_ms")?,
+                catch_up_max: row.get("catch_up_max")?,
+            },
+            pauses: Vec::new(),
+            version: row.get("version")?,
+            listed: row.get("listed")?,
+        },
+        schedules: Vec::new(),
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+    })
+}

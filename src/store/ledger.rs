@@ -1,0 +1,314 @@
+//! Recording what the firing thread decided.
+//!
+//! Every record may come twice: once from the thread itself and once more from the ring after a
+//! crash. Recording it again changes nothing, because each statement is keyed by what it is about
+//! and guarded by the fence.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use crate::model::{
+    Drop, Ended, Fence, Fire, Gap, NewRun, Next, Note, Record, RunId, Spawned, Start,
+};
+use crate::schedule::UnixMs;
+use crate::store::{Result, Store};
+
+impl Store {
+    /// Records a batch in one transaction, and up to which place of the ring it reaches.
+    ///
+    /// # Errors
+    /// Those of writing; then nothing of the batch is recorded.
+    pub fn record(&mut self, records: &[Record], ring_seq: Option<i64>, now: UnixMs) -> Result<()> {
+        self.write(|tx| {
+            for record in records {
+                record_one(tx, record)?;
+            }
+            if let Some(seq) = ring_seq {
+                tx.prepare_cached(
+                    "INSERT INTO meta(key, value) VALUES('ring_seq', ?1)
+                     ON CONFLICT(key) DO UPDATE SET value = excluded.value
+                     WHERE CAST(excluded.value AS INT) > CAST(value AS INT)",
+                )?
+                .execute([seq.to_string()])?;
+            }
+            tx.prepare_cached(
+                "UPDATE session SET alive_at = ?1 WHERE id = (SELECT max(id) FROM session) AND alive_at < ?1",
+            )?
+            .execute([now])?;
+            Ok(())
+        })
+    }
+
+    /// Up to which place of the ring everything is recorded.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn ring_seq(&self) -> Result<i64> {
+        let value: Option<String> = self
+            .conn
+            .query_row("SELECT value FROM meta WHERE key = 'ring_seq'", [], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        Ok(value.and_then(|v| v.parse().ok()).unwrap_or(0))
+    }
+}
+
+fn record_one(tx: &Transaction<'_>, record: &Record) -> Result<()> {
+    match record {
+        Record::Fire(fire) => record_fire(tx, fire),
+        Record::New(new) => record_new(tx, new).map(|_| ()),
+        Record::Start(start) => record_start(tx, start),
+        Record::Spawned(spawned) => record_spawned(tx, spawned),
+        Record::Ended(ended) => record_ended(tx, ended),
+        Record::Drop(drop) => record_drop(tx, drop),
+        Record::Gap(gap) => record_gap(tx, gap),
+        Record::Note(note) => record_note(tx, note),
+    }
+}
+
+fn record_fire(tx: &Transaction<'_>, fire: &Fire) -> Result<()> {
+    let run = match &fire.make {
+        Some(new) => Some(record_new(tx, new)?),
+        None => fire.run.map(|run| real_number(tx, run)).transpose()?,
+    };
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO fire(schedule, planned_at, verdict, run, blocked_by, late_ms, reason,
+           note, decided_at, count, until_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?
+    .execute(params![
+        fire.schedule.0,
+        fire.planned_at,
+        fire.verdict.as_str(),
+        run.map(|r| r.0),
+        fire.blocked_by.map(|r| r.0),
+        fire.late_ms,
+        fire.reason.map(|r| r.as_str()),
+        fire.note,
+        fire.decided_at,
+        fire.count,
+        fire.until,
+    ])?;
+    match fire.next_at {
+        // The cursor only ever moves forward, so an old record cannot make the past due again.
+        Some(next) => tx
+            .prepare_cached("UPDATE due SET next_at = ?2 WHERE schedule = ?1 AND next_at < ?2")?
+            .execute(params![fire.schedule.0, next])?,
+        None => tx
+            .prepare_cached("DELETE FROM due WHERE schedule = ?1 AND next_at <= ?2")?
+            .execute(params![fire.schedule.0, fire.until])?,
+    };
+    Ok(())
+}
+
+/// Makes a run and gives its number: nearly always the one it was given already.
+///
+/// The firing thread hands out numbers without asking the store. While the store is locked by
+/// another program that inserts runs itself, the two may give out the same one; then the later
+/// gets another here, and the one its job saw is kept beside it.
+fn record_new(tx: &Transaction<'_>, new: &NewRun) -> Result<RunId> {
+    let holder: Option<(i64, Option<i64>, Option<i64>)> = tx
+        .prepare_cached("SELECT accepted, schedule, planned_at FROM run WHERE id = ?1")?
+        .query_row([new.run.0], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let known = real_number(tx, new.run)?;
+    if known != new.run {
+        return Ok(known);
+    }
+    match holder {
+        None => insert_run(tx, new, Some(new.run)),
+        Some((1, schedule, planned_at))
+            if schedule == new.schedule.map(|s| s.0) && planned_at == new.planned_at =>
+        {
+            Ok(new.run)
+        }
+        Some(_) => {
+            let number = insert_run(tx, new, None)?;
+            tx.execute(
+                "INSERT INTO meta(key, value) VALUES('renumbered.' || ?1, ?2)",
+                params![new.run.0, number.0.to_string()],
+            )?;
+            record_note(
+                tx,
+                &Note {
+                    at: new.queued_at,
+                    level: crate::model::Level::Warn,
+                    kind: "renumbered".to_owned(),
+                    job: Some(new.job.clone()),
+                    run: Some(number),
+                    text: format!(
+                        "run {} of {} is recorded as {number}: another program took that number while the store was locked",
+                        new.run, new.job
+                    ),
+                },
+            )?;
+            Ok(number)
+        }
+    }
+}
+
+fn insert_run(tx: &Transaction<'_>, new: &NewRun, number: Option<RunId>) -> Result<RunId> {
+    tx.prepare_cached(
+        "INSERT INTO run(id, job, queue, priority, run_at, origin, origin_ref, schedule, planned_at,
+           accepted, max_attempts, queued_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11)",
+    )?
+    .execute(params![
+        number.map(|n| n.0),
+        new.job,
+        new.queue,
+        new.priority,
+        new.run_at,
+        new.origin.as_str(),
+        new.origin_ref,
+        new.schedule.map(|s| s.0),
+        new.planned_at,
+        new.max_attempts,
+        new.queued_at,
+    ])?;
+    Ok(RunId(tx.last_insert_rowid()))
+}
+
+/// The number a run is recorded under.
+fn real_number(tx: &Transaction<'_>, run: RunId) -> Result<RunId> {
+    let other: Option<String> = tx
+        .prepare_cached("SELECT value FROM meta WHERE key = 'renumbered.' || ?1")?
+        .query_row([run.0], |row| row.get(0))
+        .optional()?;
+    Ok(other.and_then(|v| v.parse().ok()).map_or(run, RunId))
+}
+
+fn record_start(tx: &Transaction<'_>, start: &Start) -> Result<()> {
+    let run = real_number(tx, start.run)?;
+    let changed = tx
+        .prepare_cached(
+            "UPDATE run SET state = 'running', attempt = ?2, fence = ?3
+             WHERE id = ?1 AND fence < ?3 AND state IN('queued', 'running')",
+        )?
+        .execute(params![run.0, start.attempt, start.fence.0])?;
+    if changed == 0 {
+        return Ok(());
+    }
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO attempt(run, n, fence, boot_id, claimed_at) VALUES(?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        run.0,
+        start.attempt,
+        start.fence.0,
+        start.boot_id,
+        start.at
+    ])?;
+    Ok(())
+}
+
+fn record_spawned(tx: &Transaction<'_>, spawned: &Spawned) -> Result<()> {
+    let run = real_number(tx, spawned.run)?;
+    tx.prepare_cached(
+        "UPDATE attempt SET pid = ?2, slot = ?3, started_at = ?4
+         WHERE run = ?5 AND fence = ?1 AND started_at IS NULL",
+    )?
+    .execute(params![
+        spawned.fence.0,
+        spawned.pid,
+        spawned.slot,
+        spawned.at,
+        run.0
+    ])?;
+    started(tx, run, spawned.fence, spawned.at)
+}
+
+fn started(tx: &Transaction<'_>, run: RunId, fence: Fence, at: UnixMs) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE run SET started_at = ?3 WHERE id = ?1 AND fence = ?2 AND started_at IS NULL",
+    )?
+    .execute(params![run.0, fence.0, at])?;
+    Ok(())
+}
+
+fn record_ended(tx: &Transaction<'_>, ended: &Ended) -> Result<()> {
+    let run = real_number(tx, ended.run)?;
+    let report = ended.report.as_ref();
+    let (code, signal) = (
+        report.and_then(|r| r.exit_code()),
+        report.and_then(|r| r.signal()),
+    );
+    if let Some(report) = report {
+        tx.prepare_cached(
+            "UPDATE attempt SET started_at = ?3 WHERE run = ?1 AND fence = ?2 AND started_at IS NULL",
+        )?
+        .execute(params![run.0, ended.fence.0, report.started_at])?;
+        started(tx, run, ended.fence, report.started_at)?;
+    }
+    tx.prepare_cached(
+        "UPDATE attempt SET ended_at = ?3, outcome = ?4, exit_code = ?5, signal = ?6, reason = ?7,
+           cpu_ms = ?8, max_rss = ?9, out_bytes = ?10, out_dropped = ?11
+         WHERE run = ?1 AND fence = ?2 AND ended_at IS NULL",
+    )?
+    .execute(params![
+        run.0,
+        ended.fence.0,
+        ended.at,
+        ended.outcome.as_str(),
+        code,
+        signal,
+        ended.reason,
+        report.map(|r| r.cpu_ms),
+        report.map(|r| r.max_rss),
+        report.map(|r| r.output.total.cast_signed()),
+        report.map(|r| r.output.dropped.cast_signed()),
+    ])?;
+    match ended.next {
+        Next::Final => tx
+            .prepare_cached(
+                "UPDATE run SET state = ?3, ended_at = ?4, exit_code = ?5, signal = ?6, reason = ?7
+                 WHERE id = ?1 AND fence = ?2 AND state = 'running'",
+            )?
+            .execute(params![
+                run.0,
+                ended.fence.0,
+                ended.outcome.as_str(),
+                ended.at,
+                code,
+                signal,
+                ended.reason
+            ])?,
+        Next::Retry(at) => tx
+            .prepare_cached(
+                "UPDATE run SET state = 'queued', run_at = ?3, reason = ?4
+                 WHERE id = ?1 AND fence = ?2 AND state = 'running'",
+            )?
+            .execute(params![run.0, ended.fence.0, at, ended.reason])?,
+    };
+    Ok(())
+}
+
+fn record_drop(tx: &Transaction<'_>, drop: &Drop) -> Result<()> {
+    let run = real_number(tx, drop.run)?;
+    tx.prepare_cached(
+        "UPDATE run SET state = ?2, ended_at = ?3, reason = ?4 WHERE id = ?1 AND state = 'queued'",
+    )?
+    .execute(params![run.0, drop.outcome.as_str(), drop.at, drop.reason])?;
+    Ok(())
+}
+
+fn record_gap(tx: &Transaction<'_>, gap: &Gap) -> Result<()> {
+    tx.prepare_cached("INSERT OR IGNORE INTO gap(from_at, until_at, reason) VALUES(?1, ?2, ?3)")?
+        .execute(params![gap.from, gap.until, gap.reason.as_str()])?;
+    Ok(())
+}
+
+pub(in crate::store) fn record_note(tx: &Transaction<'_>, note: &Note) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO event(at, level, kind, job, run, text) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        note.at,
+        note.level.as_str(),
+        note.kind,
+        note.job,
+        note.run.map(|r| r.0),
+        note.text
+    ])?;
+    Ok(())
+}

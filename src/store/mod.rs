@@ -1,0 +1,168 @@
+//! All SQL on our own database: definitions, queue, runs and the ledger of fires.
+//!
+//! Named queries and short transactions live here; decisions do not, and neither does the time:
+//! whoever calls says what time it is. The file is SQLite in WAL mode with `synchronous=FULL`;
+//! anybody may read it with any SQLite client, and insert into `run`.
+
+mod error;
+mod events;
+mod fires;
+mod history;
+mod jobs;
+mod ledger;
+mod outputs;
+mod queue;
+mod runs;
+mod schedules;
+mod schema;
+mod sessions;
+
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+pub use error::{Result, StoreError};
+pub use events::EventRow;
+pub use fires::{FireFilter, FireRow, MissedGroup, Totals};
+pub use history::HistoryRow;
+pub use jobs::{JobRow, NewSchedule};
+pub use outputs::StoredOutput;
+pub use queue::{Cancelled, LiveRow, Queue};
+pub use runs::{AttemptRow, Request, RunFilter, RunRow};
+pub use schedules::Armed;
+pub use schema::VERSION;
+pub use sessions::Session;
+
+/// How long a command waits for another writer before it says that the store is busy.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// SQLite before 3.51.3 can lose commits when the WAL is reset (a race fixed in that release).
+const SQLITE_NEEDED: i32 = 3_051_003;
+
+/// An open store.
+pub struct Store {
+    pub(in crate::store) conn: Connection,
+    path: Option<PathBuf>,
+}
+
+impl Store {
+    /// Opens the store for writing; makes the file, and its directory with mode 0700, where they
+    /// are missing.
+    ///
+    /// # Errors
+    /// A directory that cannot be made or written, a file that is no database, one of a newer
+    /// version or of another program.
+    pub fn open(path: &Path) -> Result<Store> {
+        if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+            make_private(dir)?;
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn =
+            Connection::open_with_flags(path, flags).map_err(|e| StoreError::of_open(e, path))?;
+        Store::ready(conn, Some(path)).map_err(|e| e.at(path))
+    }
+
+    /// Opens the store for reading. Where there is none yet, gives an empty one in memory, so that
+    /// a command that only looks has something to look at and makes nothing.
+    ///
+    /// # Errors
+    /// As [`Store::open`], but for the directory.
+    pub fn open_to_read(path: &Path) -> Result<Store> {
+        if !path.exists() {
+            return Store::in_memory();
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn =
+            Connection::open_with_flags(path, flags).map_err(|e| StoreError::of_open(e, path))?;
+        conn.busy_timeout(BUSY)?;
+        let found = schema::version(&conn).map_err(|e| e.at(path))?;
+        if found != VERSION {
+            return Store::ready(conn, Some(path)).map_err(|e| e.at(path));
+        }
+        Ok(Store {
+            conn,
+            path: Some(path.to_path_buf()),
+        })
+    }
+
+    /// A store that lives as long as the value.
+    ///
+    /// # Errors
+    /// None that is expected.
+    pub fn in_memory() -> Result<Store> {
+        Store::ready(Connection::open_in_memory()?, None)
+    }
+
+    fn ready(mut conn: Connection, path: Option<&Path>) -> Result<Store> {
+        if rusqlite::version_number() < SQLITE_NEEDED {
+            return Err(StoreError::OldSqlite(rusqlite::version().to_owned()));
+        }
+        conn.busy_timeout(BUSY)?;
+        // The first statement that reads the file says whether it is a database at all.
+        schema::version(&conn)?;
+        if path.is_some() {
+            conn.pragma_update(None, "journal_mode", "WAL")?;
+        }
+        conn.pragma_update(None, "synchronous", "FULL")?;
+        schema::migrate(&mut conn, path)?;
+        Ok(Store {
+            conn,
+            path: path.map(Path::to_path_buf),
+        })
+    }
+
+    /// The file, unless the store is in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// How long to wait for another writer.
+    ///
+    /// # Errors
+    /// None that is expected.
+    pub fn set_patience(&self, patience: Duration) -> Result<()> {
+        Ok(self.conn.busy_timeout(patience)?)
+    }
+
+    /// A number that changes when another connection has committed.
+    ///
+    /// # Errors
+    /// Those of reading the file.
+    pub fn data_version(&self) -> Result<i64> {
+        let mut statement = self.conn.prepare_cached("PRAGMA data_version")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// Runs `f` in one write transaction: all of it is committed or nothing.
+    ///
+    /// # Errors
+    /// Those of `f`, and of beginning and committing.
+    pub fn write<T>(&mut self, f: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let tx = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = f(&tx)?;
+        tx.commit()?;
+        Ok(value)
+    }
+}
+
+/// Makes a directory that only its owner may enter; leaves an existing one as it is.
+fn make_private(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .and_then(|()| std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)))
+        .map_err(|source| StoreError::Directory {
+            path: dir.to_path_buf(),
+            source,
+        })
+}

@@ -1,0 +1,305 @@
+//! What the daemon takes out of the store: queued runs, live runs, wishes to cancel, queues.
+
+use std::collections::HashSet;
+
+use rusqlite::{Row, params};
+
+use crate::model::{Fence, QueuedRun, Raw, RunId};
+use crate::schedule::UnixMs;
+use crate::store::error::word;
+use crate::store::{Result, Store, StoreError};
+
+/// A queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// 0 is served first.
+    pub rank: i64,
+    /// Most runs of it alive at once.
+    pub slots: Option<u32>,
+    /// Slots no other queue may take.
+    pub reserved: u32,
+    /// When it was paused.
+    pub paused_at: Option<UnixMs>,
+    /// Who paused it.
+    pub paused_by: Option<String>,
+}
+
+/// A run that the store says is running.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveRow {
+    /// What it was while it was queued, with the attempt and the fence of its claim.
+    pub run: QueuedRun,
+    /// The boot of the host it was claimed in.
+    pub boot_id: String,
+    /// When it was claimed.
+    pub claimed_at: UnixMs,
+    /// Its process, once there was one.
+    pub pid: Option<i32>,
+}
+
+/// A run that somebody wants ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancelled {
+    /// The run.
+    pub run: RunId,
+    /// Who.
+    pub by: Option<String>,
+}
+
+const COLUMNS: &str = "id, job, queue, priority, run_at, queued_at, planned_at, origin, attempt,
+  max_attempts, fence, args, env, deadline_at";
+
+/// How far a refill looks down one queue for runs that could start.
+const LOOK: usize = 10_000;
+
+impl Store {
+    /// The queues in the order in which they are served.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn queues(&self) -> Result<Vec<Queue>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT name, rank, slots, reserved, paused_at, paused_by FROM queue ORDER BY rank",
+        )?;
+        let rows = statement.query_map([], |row| {
+            Ok(Queue {
+                name: row.get(0)?,
+                rank: row.get(1)?,
+                slots: row.get(2)?,
+                reserved: row.get(3)?,
+                paused_at: row.get(4)?,
+                paused_by: row.get(5)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The runs of one queue that could start by `now`, in order, without those in `held`, and of
+    /// each job no more than `per_job`; at most `limit`.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn startable(
+        &self,
+        queue: &str,
+        now: UnixMs,
+        limit: usize,
+        held: &HashSet<RunId>,
+        per_job: usize,
+    ) -> Result<Vec<QueuedRun>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM run INDEXED BY run_claim
+             WHERE state = 'queued' AND queue = ?1 ORDER BY priority, run_at, id"
+        );
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let mut rows = statement.query([queue])?;
+        let mut found: Vec<QueuedRun> = Vec::new();
+        let mut counts: std::collections::HashMap<String, usize> = Default::default();
+        let mut looked = 0;
+        while let Some(row) = rows.next()? {
+            looked += 1;
+            if found.len() >= limit || looked > LOOK {
+                break;
+            }
+            let run_at: Option<i64> = row.get("run_at")?;
+            let id = RunId(row.get("id")?);
+            if held.contains(&id) || run_at.is_none_or(|at| at > now) {
+                continue;
+            }
+            let run = read(row)?;
+            let count = counts.entry(run.job.clone()).or_default();
+            if *count < per_job {
+                *count += 1;
+                found.push(run);
+            }
+        }
+        Ok(found)
+    }
+
+    /// When the next run that is queued for later may start, after `now`.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn next_run_at(&self, now: UnixMs) -> Result<Option<UnixMs>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT min(run_at) FROM run INDEXED BY run_later WHERE state = 'queued' AND run_at > ?1",
+        )?;
+        Ok(statement.query_row([now], |row| row.get(0))?)
+    }
+
+    /// Marks the runs that clients inserted as seen, so that the numbers and defaults the triggers
+    /// gave them are final. Says how many there were.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn accept(&mut self) -> Result<usize> {
+        let fresh: i64 = self
+            .conn
+            .prepare_cached("SELECT EXISTS(SELECT 1 FROM run WHERE accepted = 0)")?
+            .query_row([], |row| row.get(0))?;
+        if fresh == 0 {
+            return Ok(0);
+        }
+        self.write(|tx| {
+            Ok(tx
+                .prepare_cached("UPDATE run SET accepted = 1 WHERE accepted = 0")?
+                .execute([])?)
+        })
+    }
+
+    /// The runs that somebody wants ended and that are not.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn cancelled(&self) -> Result<Vec<Cancelled>> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, cancelled_by FROM run INDEXED BY run_cancel
+             WHERE cancel_at IS NOT NULL AND state IN('queued', 'running')",
+        )?;
+        let rows = statement.query_map([], |row| {
+            Ok(Cancelled {
+                run: RunId(row.get(0)?),
+                by: row.get(1)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The runs the store says are running.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn live(&self) -> Result<Vec<LiveRow>> {
+        let sql = format!(
+            "SELECT {COLUMNS}, (SELECT boot_id FROM attempt a WHERE a.run = run.id AND a.n = run.attempt) AS boot_id,
+               (SELECT claimed_at FROM attempt a WHERE a.run = run.id AND a.n = run.attempt) AS claimed_at,
+               (SELECT pid FROM attempt a WHERE a.run = run.id AND a.n = run.attempt) AS pid
+             FROM run INDEXED BY run_live WHERE state = 'running' ORDER BY id"
+        );
+        let mut statement = self.conn.prepare(&sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok(LiveRow {
+                run: read(row)?,
+                boot_id: row.get::<_, Option<String>>("boot_id")?.unwrap_or_default(),
+                claimed_at: row.get::<_, Option<i64>>("claimed_at")?.unwrap_or_default(),
+                pid: row.get("pid")?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Puts a number of run numbers aside for the firing thread and gives the first of them.
+    /// Numbers put aside earlier and not used stay unused once clients have drawn higher ones, so
+    /// that numbers grow with time.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn reserve_numbers(&mut self, count: i64) -> Result<RunId> {
+        self.write(|tx| {
+            let last: Option<i64> = tx.query_row(
+                "SELECT max(seq) FROM sqlite_sequence WHERE name = 'run'",
+                [],
+                |row| row.get(0),
+            )?;
+            match last {
+                Some(last) => {
+                    tx.execute(
+                        "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'run'",
+                        [last + count],
+                    )?;
+                    Ok(RunId(last + 1))
+                }
+                None => {
+                    tx.execute(
+                        "INSERT INTO sqlite_sequence(name, seq) VALUES('run', ?1)",
+                        [count],
+                    )?;
+                    Ok(RunId(1))
+                }
+            }
+        })
+    }
+
+    /// The highest run number given out so far.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn last_number(&self) -> Result<RunId> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT max(seq) FROM sqlite_sequence WHERE name = 'run'")?;
+        let last: Option<i64> = statement.query_row([], |row| row.get(0))?;
+        Ok(RunId(last.unwrap_or(0)))
+    }
+
+    /// Takes the marks of changed jobs; `None` stands for the queues.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn take_changes(&mut self) -> Result<Vec<Option<String>>> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT seq, job FROM change ORDER BY seq LIMIT 10000")?;
+        let rows: Vec<(i64, Option<String>)> = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        drop(statement);
+        let Some((last, _)) = rows.last() else {
+            return Ok(Vec::new());
+        };
+        let last = *last;
+        self.write(|tx| Ok(tx.execute("DELETE FROM change WHERE seq <= ?1", params![last])?))?;
+        let mut seen = HashSet::new();
+        Ok(rows
+            .into_iter()
+            .map(|(_, job)| job)
+            .filter(|job| seen.insert(job.clone()))
+            .collect())
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<QueuedRun> {
+    let env: Option<String> = row.get("env")?;
+    let queued_at = row.get::<_, Option<i64>>("queued_at")?.unwrap_or_default();
+    Ok(QueuedRun {
+        run: RunId(row.get("id")?),
+        job: row.get("job")?,
+        queue: row.get("queue")?,
+        priority: row.get("priority")?,
+        run_at: row.get::<_, Option<i64>>("run_at")?.unwrap_or(queued_at),
+        queued_at,
+        planned_at: row.get("planned_at")?,
+        origin: word(row, "origin")?,
+        attempt: row.get("attempt")?,
+        max_attempts: row.get::<_, Option<u32>>("max_attempts")?.unwrap_or(1),
+        fence: Fence(row.get("fence")?),
+        args: row.get("args")?,
+        env: env_of(env.as_deref()),
+        deadline: row.get("deadline_at")?,
+    })
+}
+
+/// Variables a client gave with a run, as a JSON object; what cannot be read counts as none.
+fn env_of(text: Option<&str>) -> Vec<(String, Raw)> {
+    let Some(text) = text else {
+        return Vec::new();
+    };
+    let map: std::collections::BTreeMap<String, Raw> =
+        serde_json::from_str(text).unwrap_or_default();
+    map.into_iter().collect()
+}
+
+impl Store {
+    /// One queue by name.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchQueue`].
+    pub fn queue(&self, name: &str) -> Result<Queue> {
+        self.queues()?
+            .into_iter()
+            .find(|q| q.name == name)
+            .ok_or_else(|| StoreError::NoSuchQueue(name.to_owned()))
+    }
+}

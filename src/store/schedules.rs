@@ -1,0 +1,169 @@
+//! Versions of schedules and the narrow table of what is due next.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::model::{Planned, ScheduleId};
+use crate::schedule::UnixMs;
+use crate::store::{Result, Store};
+
+/// A schedule version that still owes instants, and the next of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Armed {
+    /// The version.
+    pub planned: Planned,
+    /// Its next instant not yet decided; 0 where it is still to be planned.
+    pub next_at: UnixMs,
+}
+
+const COLUMNS: &str =
+    "s.id, s.job, s.expr, s.zone, s.dst, s.anchor, s.from_at, s.until_at, d.next_at";
+
+impl Store {
+    /// The schedules due soonest, at most `limit` of them, and whether there are more.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn due_soonest(&self, limit: usize) -> Result<(Vec<Armed>, bool)> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM due d CROSS JOIN schedule s ON s.id = d.schedule
+             ORDER BY d.next_at, d.schedule LIMIT ?1"
+        );
+        let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let mut rows: Vec<Armed> = statement
+            .query_map([wanted], read)?
+            .collect::<rusqlite::Result<_>>()?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok((rows, more))
+    }
+
+    /// The versions of a job's schedules that still owe instants, ended ones among them.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn owing(&self, job: &str) -> Result<Vec<Armed>> {
+        Ok(of_job(&self.conn, job, true)?
+            .into_iter()
+            .map(|(planned, next_at)| Armed { planned, next_at })
+            .collect())
+    }
+
+    /// One version by its number.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn schedule(&self, id: ScheduleId) -> Result<Option<Planned>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM schedule s LEFT JOIN due d ON d.schedule = s.id WHERE s.id = ?1"
+        );
+        Ok(self
+            .conn
+            .prepare_cached(&sql)?
+            .query_row([id.0], |row| Ok(read(row)?.planned))
+            .optional()?)
+    }
+
+    /// Every version there ever was, for `audit`.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn every_schedule(&self) -> Result<Vec<Armed>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM schedule s LEFT JOIN due d ON d.schedule = s.id ORDER BY s.id"
+        );
+        let mut statement = self.conn.prepare(&sql)?;
+        Ok(statement
+            .query_map([], read)?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Writes the first instant of a version that was still to be planned; without one, it owes
+    /// nothing any more. A version that was planned meanwhile is left alone.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn plan_first(&mut self, planned: &[(ScheduleId, Option<UnixMs>)]) -> Result<()> {
+        if planned.is_empty() {
+            return Ok(());
+        }
+        self.write(|tx| {
+            for (id, first) in planned {
+                match first {
+                    Some(at) => tx
+                        .prepare_cached(
+                            "UPDATE due SET next_at = ?2 WHERE next_at = 0 AND schedule = ?1",
+                        )?
+                        .execute(params![id.0, at])?,
+                    None => tx
+                        .prepare_cached("DELETE FROM due WHERE next_at = 0 AND schedule = ?1")?
+                        .execute([id.0])?,
+                };
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes why a version cannot be planned, or that it can again.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn set_schedule_error(&mut self, id: ScheduleId, error: Option<&str>) -> Result<()> {
+        self.conn
+            .prepare_cached("UPDATE schedule SET error = ?2 WHERE id = ?1 AND error IS NOT ?2")?
+            .execute(params![id.0, error])?;
+        Ok(())
+    }
+
+    /// The schedules that cannot be planned: their job and why.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn schedule_errors(&self) -> Result<Vec<(String, String, String)>> {
+        let mut statement = self.conn.prepare(
+            "SELECT job, expr, error FROM schedule WHERE error IS NOT NULL AND until_at IS NULL",
+        )?;
+        Ok(statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+/// The versions of a job's schedules: those in force, or those that still owe instants.
+pub(in crate::store) fn of_job(
+    conn: &Connection,
+    job: &str,
+    owing: bool,
+) -> Result<Vec<(Planned, UnixMs)>> {
+    let which = if owing {
+        "d.next_at IS NOT NULL"
+    } else {
+        "s.until_at IS NULL"
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM schedule s LEFT JOIN due d ON d.schedule = s.id
+         WHERE s.job = ?1 AND {which} ORDER BY s.id"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map([job], |row| {
+        let armed = read(row)?;
+        Ok((armed.planned, armed.next_at))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Armed> {
+    Ok(Armed {
+        planned: Planned {
+            id: ScheduleId(row.get(0)?),
+            job: row.get(1)?,
+            expr: row.get(2)?,
+            zone: row.get(3)?,
+            dst: row.get(4)?,
+            anchor: row.get(5)?,
+            from: row.get(6)?,
+            until: row.get(7)?,
+        },
+        next_at: row.get::<_, Option<i64>>(8)?.unwrap_or(0),
+    })
+}
