@@ -7,6 +7,7 @@
 //! `control` · `daemon` · `view` · `cli`
 
 pub mod clock;
+pub mod engine;
 pub mod model;
 pub mod schedule;
 pub mod store;

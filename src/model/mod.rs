@@ -8,6 +8,7 @@ mod backoff;
 mod duration;
 mod id;
 mod job;
+mod queue;
 mod raw;
 mod record;
 mod run;
@@ -22,6 +23,7 @@ pub use job::{
     CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Planned, Policy, Spec,
     check_name,
 };
+pub use queue::Queue;
 pub use raw::Raw;
 pub use record::{Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
 pub use run::{Origin, Outcome, QueuedRun, RunState};

@@ -26,6 +26,7 @@ impl Store {
     pub fn due_soonest(&self, limit: usize) -> Result<(Vec<Armed>, bool)> {
         let sql = format!(
             "SELECT {COLUMNS} FROM due d CROSS JOIN schedule s ON s.id = d.schedule
+             WHERE s.until_at IS NULL OR d.next_at <= s.until_at
              ORDER BY d.next_at, d.schedule LIMIT ?1"
         );
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
@@ -104,6 +105,35 @@ impl Store {
         })
     }
 
+    /// Forgets the next instants of versions that ended before them.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn forget_ended(&mut self) -> Result<usize> {
+        Ok(self.conn.execute(
+            "DELETE FROM due WHERE schedule IN(SELECT s.id FROM schedule s JOIN due d ON d.schedule = s.id
+               WHERE s.until_at IS NOT NULL AND d.next_at > s.until_at)",
+            [],
+        )?)
+    }
+
+    /// The `@reboot` versions that were in force when the host booted at `boot_at` and have no
+    /// fire for it.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn reboot_schedules(&self, boot_at: UnixMs) -> Result<Vec<Planned>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM schedule s LEFT JOIN due d ON d.schedule = s.id
+             WHERE s.expr = '@reboot' AND s.until_at IS NULL AND s.from_at < ?1
+               AND NOT EXISTS(SELECT 1 FROM fire f WHERE f.schedule = s.id AND f.planned_at >= ?1)"
+        );
+        let mut statement = self.conn.prepare(&sql)?;
+        Ok(statement
+            .query_map([boot_at], |row| Ok(read(row)?.planned))?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+
     /// Writes why a version cannot be planned, or that it can again.
     ///
     /// # Errors
@@ -136,7 +166,7 @@ pub(in crate::store) fn of_job(
     owing: bool,
 ) -> Result<Vec<(Planned, UnixMs)>> {
     let which = if owing {
-        "d.next_at IS NOT NULL"
+        "d.next_at IS NOT NULL AND (s.until_at IS NULL OR d.next_at <= s.until_at)"
     } else {
         "s.until_at IS NULL"
     };

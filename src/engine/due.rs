@@ -1,0 +1,345 @@
+//! Due instants and their verdicts.
+//!
+//! Each instant between a schedule's cursor and now gets exactly one verdict. Those that nobody
+//! was there to fire are missed, whatever becomes of them afterwards: the job's catch-up rule may
+//! give the latest of them, or each, a run. Of several instants that are merely late, the last is
+//! run and stands for the others.
+
+use crate::engine::admit::{Admission, admit};
+use crate::engine::{Armed, Plan, World};
+use crate::model::{CatchUp, Fire, Job, MissReason, NewRun, Origin, Record, RunId, Verdict};
+use crate::schedule::UnixMs;
+
+/// Instants decided one by one in a pass; of a longer backlog the oldest are folded into one row.
+const ONE_BY_ONE: usize = 10_000;
+
+/// Instants counted into one folded row in a pass, so that a pass takes a bounded time.
+const FOLDED: i64 = 1_000_000;
+
+/// Gives verdicts to what is due. Of each job at most one run is made in a pass, so that the next
+/// pass sees it.
+pub(in crate::engine) fn decide(world: &World, now: UnixMs, plan: &mut Plan) {
+    let mut number = world.next_run;
+    let mut made: std::collections::HashSet<&str> = Default::default();
+    for (at, id) in &world.order {
+        if *at > now {
+            break;
+        }
+        let Some(armed) = world.armed.get(id) else {
+            continue;
+        };
+        let name = armed.planned.job.as_str();
+        if made.contains(name) {
+            continue;
+        }
+        let mut pass = Pass {
+            world,
+            armed,
+            job: world.job(name).map(|j| j.as_ref()),
+            now,
+            number: &mut number,
+        };
+        if pass.decide(plan) {
+            made.insert(name);
+        }
+    }
+}
+
+struct Pass<'a> {
+    world: &'a World,
+    armed: &'a Armed,
+    job: Option<&'a Job>,
+    now: UnixMs,
+    number: &'a mut RunId,
+}
+
+/// An undecided instant and what is known of it before any rule is applied.
+#[derive(Clone, Copy)]
+struct Instant {
+    at: UnixMs,
+    absent: Option<MissReason>,
+    paused: bool,
+}
+
+impl Pass<'_> {
+    /// Decides the backlog of one schedule, or the first part of it. Says whether it made a run.
+    fn decide(&mut self, plan: &mut Plan) -> bool {
+        let (instants, next_at) = self.backlog(plan);
+        let catch_up = self.job.map_or(CatchUp::None, |j| j.policy.catch_up);
+        let wants_run = self.which_run(&instants, catch_up);
+        let mut before: Vec<usize> = Vec::new();
+        for (index, instant) in instants.iter().enumerate() {
+            let next = instants.get(index + 1).map_or(next_at, |i| Some(i.at));
+            if Some(index) != wants_run {
+                before.push(index);
+                continue;
+            }
+            let fire = self.fire_run(*instant, next, plan);
+            self.push_others(&instants, &before, Some(&fire), plan, next_at);
+            plan.records.push(Record::Fire(fire));
+            // The rest is decided in the next pass, when this run can be seen.
+            return true;
+        }
+        self.push_others(&instants, &before, None, plan, next_at);
+        false
+    }
+
+    /// Which instant is to have a run: with `all`, the first that qualifies, else the last.
+    fn which_run(&self, instants: &[Instant], catch_up: CatchUp) -> Option<usize> {
+        self.job?;
+        let qualifies =
+            |i: &Instant| !i.paused && (i.absent.is_none() || self.made_up(i, catch_up));
+        let all = catch_up == CatchUp::All;
+        let found = if all {
+            let kept = self.job.map_or(0, |j| j.policy.catch_up_max as usize);
+            let missed = instants.iter().filter(|i| i.absent.is_some()).count();
+            // Beyond the limit the oldest stay missed.
+            let mut skip = missed.saturating_sub(kept);
+            instants.iter().position(|i| {
+                if i.absent.is_some() && skip > 0 {
+                    skip -= 1;
+                    return false;
+                }
+                qualifies(i)
+            })
+        } else {
+            instants.iter().rposition(qualifies)
+        };
+        // With `all`, instants after the first are left for the next pass.
+        found
+    }
+
+    fn made_up(&self, instant: &Instant, catch_up: CatchUp) -> bool {
+        let window = self.job.and_then(|j| j.policy.catch_up_window_ms);
+        catch_up != CatchUp::None && window.is_none_or(|w| self.now - instant.at <= w)
+    }
+
+    /// The undecided instants up to now, oldest first, and the one after them.
+    fn backlog(&self, plan: &mut Plan) -> (Vec<Instant>, Option<UnixMs>) {
+        let mut at = Some(self.armed.next_at);
+        let due = |at: &UnixMs| *at <= self.now;
+        let mut instants: Vec<Instant> = Vec::new();
+        while let Some(instant) = at.filter(due).filter(|_| instants.len() < ONE_BY_ONE) {
+            instants.push(self.look_at(instant));
+            at = self.after(instant);
+        }
+        if at.is_none_or(|at| !due(&at)) {
+            return (instants, at);
+        }
+        let lead = self.lead(&instants);
+        plan.records.push(Record::Fire(self.fold(lead)));
+        (Vec::new(), None)
+    }
+
+    /// One row for the oldest part of a long backlog: instants of one kind, up to `lead`.
+    fn fold(&self, lead: UnixMs) -> Fire {
+        let first = self.look_at(self.armed.next_at);
+        let mut last = first.at;
+        let mut count = 1;
+        let mut at = self.after(first.at);
+        while let Some(instant) = at.filter(|at| *at < lead).filter(|_| count < FOLDED) {
+            let look = self.look_at(instant);
+            if (look.absent, look.paused) != (first.absent, first.paused) {
+                break;
+            }
+            last = instant;
+            count += 1;
+            at = self.after(instant);
+        }
+        let verdict = if first.paused {
+            Verdict::Paused
+        } else {
+            Verdict::Missed
+        };
+        Fire {
+            count,
+            until: last,
+            reason: (!first.paused).then(|| first.absent.unwrap_or(MissReason::Overload)),
+            note: (count > 1).then(|| format!("{count} instants folded into one row")),
+            next_at: at,
+            ..self.row(first.at, verdict, None)
+        }
+    }
+
+    /// The schedule's instant after another, as long as this version of it is in force.
+    fn after(&self, at: UnixMs) -> Option<UnixMs> {
+        let until = self.armed.planned.until.unwrap_or(UnixMs::MAX);
+        self.armed
+            .schedule
+            .next_after(at)
+            .filter(|next| *next <= until)
+    }
+
+    /// The instant from which on a backlog is decided one by one: as far before now as the last
+    /// 10,000 instants reach, judged by the spacing of the first.
+    fn lead(&self, instants: &[Instant]) -> UnixMs {
+        let span = match (instants.first(), instants.last()) {
+            (Some(first), Some(last)) => last.at - first.at,
+            _ => 0,
+        };
+        self.now - span / 2
+    }
+
+    fn look_at(&self, at: UnixMs) -> Instant {
+        let gap = self
+            .world
+            .gaps
+            .iter()
+            .rev()
+            .find(|g| g.from < at && at < g.until);
+        // A boot is never missed: whoever is told of it is there.
+        let boot = self.armed.schedule.is_reboot();
+        Instant {
+            at,
+            absent: gap.map(|g| g.reason).filter(|_| !boot),
+            paused: self.job.is_some_and(|j| j.paused_at(at).is_some()),
+        }
+    }
+
+    /// The row for the instant that is to have a run: the overlap rule and the start deadline may
+    /// still say no.
+    fn fire_run(&mut self, instant: Instant, next_at: Option<UnixMs>, plan: &mut Plan) -> Fire {
+        let Some(job) = self.job else {
+            return self.row(instant.at, Verdict::Error, next_at);
+        };
+        let late = self.now - instant.at;
+        let row = Fire {
+            reason: instant.absent,
+            ..self.row(instant.at, Verdict::Run, next_at)
+        };
+        if job
+            .policy
+            .start_deadline_ms
+            .is_some_and(|limit| late > limit)
+        {
+            return Fire {
+                verdict: Verdict::Expired,
+                note: Some("found after its start deadline".to_owned()),
+                ..row
+            };
+        }
+        let waits = instant.absent.is_some();
+        match admit(self.world, job, waits, self.now, plan) {
+            Admission::No(blocked_by, note) => Fire {
+                verdict: Verdict::Overlap,
+                blocked_by,
+                note,
+                ..row
+            },
+            Admission::Yes => {
+                let new = self.new_run(job, instant);
+                Fire {
+                    run: Some(new.run),
+                    make: Some(new),
+                    ..row
+                }
+            }
+        }
+    }
+
+    fn new_run(&mut self, job: &Job, instant: Instant) -> NewRun {
+        let run = *self.number;
+        *self.number = RunId(run.0 + 1);
+        let origin = match instant.absent {
+            Some(_) => Origin::CatchUp,
+            None if self.armed.schedule.is_reboot() => Origin::Boot,
+            None => Origin::Schedule,
+        };
+        NewRun {
+            run,
+            job: job.name.clone(),
+            queue: job.policy.queue.clone(),
+            priority: job.policy.priority,
+            origin,
+            origin_ref: None,
+            schedule: Some(self.armed.planned.id),
+            planned_at: Some(instant.at),
+            queued_at: self.now,
+            run_at: instant.at.min(self.now),
+            max_attempts: job.policy.max_attempts(),
+        }
+    }
+
+    /// The rows for the instants that have no run of their own. What was decided for `chosen`, the
+    /// last of them, holds for the others that were due with it.
+    fn push_others(
+        &self,
+        instants: &[Instant],
+        which: &[usize],
+        chosen: Option<&Fire>,
+        plan: &mut Plan,
+        last_next: Option<UnixMs>,
+    ) {
+        let catch_up = self.job.map_or(CatchUp::None, |j| j.policy.catch_up);
+        let run = chosen.and_then(|fire| fire.run);
+        for index in which {
+            let instant = instants[*index];
+            let next = instants.get(index + 1).map_or(last_next, |i| Some(i.at));
+            let row = self.row(instant.at, Verdict::Missed, next);
+            plan.records
+                .push(Record::Fire(match (instant.paused, instant.absent) {
+                    (true, _) => Fire {
+                        verdict: Verdict::Paused,
+                        note: self.paused_note(instant.at),
+                        ..row
+                    },
+                    (false, Some(reason)) => Fire {
+                        reason: Some(reason),
+                        run: run.filter(|_| self.made_up(&instant, catch_up)),
+                        ..row
+                    },
+                    (false, None) => Fire {
+                        run,
+                        ..same_verdict(row, chosen)
+                    },
+                }));
+        }
+    }
+
+    fn paused_note(&self, at: UnixMs) -> Option<String> {
+        let pause = self.job?.paused_at(at)?;
+        Some(match &pause.reason {
+            Some(reason) => format!("paused by {}: {reason}", pause.by),
+            None => format!("paused by {}", pause.by),
+        })
+    }
+
+    fn row(&self, at: UnixMs, verdict: Verdict, next_at: Option<UnixMs>) -> Fire {
+        Fire {
+            schedule: self.armed.planned.id,
+            job: self.armed.planned.job.clone(),
+            planned_at: at,
+            verdict,
+            run: None,
+            make: None,
+            late_ms: self.now - at,
+            reason: None,
+            note: None,
+            blocked_by: None,
+            decided_at: self.now,
+            count: 1,
+            until: at,
+            next_at,
+        }
+    }
+}
+
+/// The verdict for an instant that was due together with `chosen`.
+fn same_verdict(row: Fire, chosen: Option<&Fire>) -> Fire {
+    match chosen {
+        None => Fire {
+            verdict: Verdict::Error,
+            note: Some("its job was removed".to_owned()),
+            ..row
+        },
+        Some(fire) => Fire {
+            verdict: match fire.verdict {
+                Verdict::Run => Verdict::Coalesced,
+                other => other,
+            },
+            note: fire.note.clone(),
+            blocked_by: fire.blocked_by,
+            ..row
+        },
+    }
+}

@@ -1,0 +1,71 @@
+//! What follows the end of an attempt, and which live runs are to be ended.
+
+use crate::engine::{LiveRun, Over, Phase, Plan, Stop, World};
+use crate::model::{Ended, Next, OnLost, Outcome, Record};
+use crate::schedule::UnixMs;
+
+/// A run that keeps getting lost is given up after so many attempts, whatever its rule says.
+const LOST_ATTEMPTS: u32 = 10;
+
+pub(in crate::engine) fn settle(world: &World, now: UnixMs, plan: &mut Plan) {
+    for live in world.live.values() {
+        match (&live.phase, live.stop) {
+            (Phase::Over(over), _) => plan
+                .records
+                .push(Record::Ended(Box::new(ended(world, live, over, now)))),
+            (Phase::Starting | Phase::Running, Some((cause, false))) => plan.stops.push(Stop {
+                run: live.run.run,
+                cause,
+            }),
+            (Phase::Starting | Phase::Running, Some((_, true)) | None) => {}
+        }
+    }
+}
+
+fn ended(world: &World, live: &LiveRun, over: &Over, now: UnixMs) -> Ended {
+    let next = match retry_at(world, live, over, now) {
+        Some(at) => Next::Retry(at),
+        None => Next::Final,
+    };
+    Ended {
+        run: live.run.run,
+        job: live.run.job.clone(),
+        attempt: live.run.attempt,
+        fence: live.run.fence,
+        outcome: over.outcome,
+        report: over.report.clone(),
+        reason: reason(live, over),
+        at: over.at,
+        next,
+        collect: over.report.is_some(),
+    }
+}
+
+/// When the next attempt is to be made, if one is.
+fn retry_at(world: &World, live: &LiveRun, over: &Over, now: UnixMs) -> Option<UnixMs> {
+    if world.cancelled.contains_key(&live.run.run) {
+        return None;
+    }
+    let policy = &world.job(&live.run.job)?.policy;
+    let attempt = live.run.attempt;
+    let again = match over.outcome {
+        Outcome::Lost | Outcome::Interrupted => {
+            policy.on_lost == OnLost::Retry && attempt < live.run.max_attempts.max(LOST_ATTEMPTS)
+        }
+        outcome => outcome.retryable() && attempt < live.run.max_attempts,
+    };
+    // Counted from the end, but never into the past: after a long outage the wait starts now.
+    let wait = policy.backoff.wait_ms(attempt);
+    again.then(|| (over.at + wait).max(now))
+}
+
+fn reason(live: &LiveRun, over: &Over) -> Option<String> {
+    let stop = over.report.as_ref().and_then(|r| r.stop);
+    let words = match (stop, &over.reason) {
+        (Some(cause), Some(text)) => format!("{cause}; {text}"),
+        (Some(cause), None) => cause.to_string(),
+        (None, Some(text)) => text.clone(),
+        (None, None) => return live.stop.map(|(cause, _)| cause.to_string()),
+    };
+    Some(words)
+}
