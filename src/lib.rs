@@ -7,6 +7,7 @@
 //! `control` · `daemon` · `view` · `cli`
 
 pub mod clock;
+pub mod daemon;
 pub mod engine;
 pub mod model;
 pub mod schedule;

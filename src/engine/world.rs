@@ -83,6 +83,7 @@ pub struct World {
     pub(in crate::engine) next_run: RunId,
     pub(in crate::engine) next_fence: Fence,
     pub(in crate::engine) boot_id: String,
+    evicted: HashMap<ScheduleId, (UnixMs, u64)>,
 }
 
 /// How many gaps are kept for instants that are decided later.
@@ -125,6 +126,9 @@ impl World {
     /// A schedule that owes instants; its job must be defined as well.
     pub fn arm(&mut self, mut armed: Armed) {
         let id = armed.planned.id;
+        if let Some((next_at, _)) = self.evicted.get(&id) {
+            armed.next_at = armed.next_at.max(*next_at);
+        }
         if let Some(known) = self.armed.get(&id) {
             armed.next_at = armed.next_at.max(known.next_at);
             self.order.remove(&(known.next_at, id));
@@ -154,6 +158,29 @@ impl World {
                 state.armed.remove(&id);
             }
         }
+    }
+
+    /// Drops the schedules due last until `keep` are left, but none that is due by `by`; the store
+    /// will bring them back in time.
+    /// How far they were decided is remembered until the store says that it has batch `batch`, so
+    /// that it cannot bring back an instant that was decided already.
+    pub fn evict(&mut self, keep: usize, by: UnixMs, batch: u64) {
+        while self.order.len() > keep {
+            let Some((next_at, id)) = self.order.last().copied().filter(|(at, _)| *at > by) else {
+                return;
+            };
+            let job = self.armed.get(&id).map(|a| a.planned.job.clone());
+            self.disarm(id);
+            self.evicted.insert(id, (next_at, batch));
+            if let Some(job) = job {
+                self.forget_idle(&job);
+            }
+        }
+    }
+
+    /// The store has everything up to this batch.
+    pub fn committed(&mut self, batch: u64) {
+        self.evicted.retain(|_, (_, needed)| *needed > batch);
     }
 
     /// The queues in the order in which they are served.

@@ -331,15 +331,15 @@ impl fmt::Display for NameError {
 
 impl std::error::Error for NameError {}
 
-/// Checks a job's name: 1 to 100 bytes, no blanks, no control characters, not a number, and none
+/// Checks a job's name: 1 to 64 bytes, no blanks, no control characters, not a number, and none
 /// of `~ @ # * ? /`, which mean something where runs are named.
 ///
 /// # Errors
 /// Says which rule it breaks.
 pub fn check_name(name: &str) -> Result<(), NameError> {
     let fail = |why| Err(NameError(name.to_owned(), why));
-    if name.is_empty() || name.len() > 100 {
-        return fail("a name has 1 to 100 bytes");
+    if name.is_empty() || name.len() > 64 {
+        return fail("a name has 1 to 64 bytes");
     }
     if name.starts_with('-') {
         return fail("a name does not start with a hyphen");

@@ -13,14 +13,23 @@ use crate::schedule::UnixMs;
 use crate::store::{Result, Store};
 
 impl Store {
-    /// Records a batch in one transaction, and up to which place of the ring it reaches.
+    /// Records a batch in one transaction, and up to which place of the ring it reaches. Gives the
+    /// runs that had to be recorded under another number: the one given out and the other.
     ///
     /// # Errors
     /// Those of writing; then nothing of the batch is recorded.
-    pub fn record(&mut self, records: &[Record], ring_seq: Option<i64>, now: UnixMs) -> Result<()> {
+    pub fn record(
+        &mut self,
+        records: &[Record],
+        ring_seq: Option<i64>,
+        now: UnixMs,
+    ) -> Result<Vec<(RunId, RunId)>> {
         self.write(|tx| {
+            let mut renumbered = Vec::new();
             for record in records {
-                record_one(tx, record)?;
+                if let Some(other) = record_one(tx, record)? {
+                    renumbered.push(other);
+                }
             }
             if let Some(seq) = ring_seq {
                 tx.prepare_cached(
@@ -34,7 +43,7 @@ impl Store {
                 "UPDATE session SET alive_at = ?1 WHERE id = (SELECT max(id) FROM session) AND alive_at < ?1",
             )?
             .execute([now])?;
-            Ok(())
+            Ok(renumbered)
         })
     }
 
@@ -53,10 +62,21 @@ impl Store {
     }
 }
 
-fn record_one(tx: &Transaction<'_>, record: &Record) -> Result<()> {
+fn record_one(tx: &Transaction<'_>, record: &Record) -> Result<Option<(RunId, RunId)>> {
+    let (given, kept) = match record {
+        Record::Fire(fire) => (fire.make.as_ref().map(|n| n.run), record_fire(tx, fire)?),
+        Record::New(new) => (Some(new.run), Some(record_new(tx, new)?)),
+        other => {
+            record_other(tx, other)?;
+            (None, None)
+        }
+    };
+    Ok(given.zip(kept).filter(|(given, kept)| given != kept))
+}
+
+fn record_other(tx: &Transaction<'_>, record: &Record) -> Result<()> {
     match record {
-        Record::Fire(fire) => record_fire(tx, fire),
-        Record::New(new) => record_new(tx, new).map(|_| ()),
+        Record::Fire(_) | Record::New(_) => Ok(()),
         Record::Start(start) => record_start(tx, start),
         Record::Spawned(spawned) => record_spawned(tx, spawned),
         Record::Ended(ended) => record_ended(tx, ended),
@@ -66,7 +86,7 @@ fn record_one(tx: &Transaction<'_>, record: &Record) -> Result<()> {
     }
 }
 
-fn record_fire(tx: &Transaction<'_>, fire: &Fire) -> Result<()> {
+fn record_fire(tx: &Transaction<'_>, fire: &Fire) -> Result<Option<RunId>> {
     let run = match &fire.make {
         Some(new) => Some(record_new(tx, new)?),
         None => fire.run.map(|run| real_number(tx, run)).transpose()?,
@@ -97,7 +117,7 @@ fn record_fire(tx: &Transaction<'_>, fire: &Fire) -> Result<()> {
             .prepare_cached("DELETE FROM due WHERE schedule = ?1 AND next_at <= ?2")?
             .execute(params![fire.schedule.0, fire.until])?,
     };
-    Ok(())
+    Ok(run)
 }
 
 /// Makes a run and gives its number: nearly always the one it was given already.

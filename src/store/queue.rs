@@ -29,10 +29,15 @@ pub struct Cancelled {
     pub run: RunId,
     /// Who.
     pub by: Option<String>,
+    /// Whether it still waits.
+    pub queued: bool,
 }
 
 const COLUMNS: &str = "id, job, queue, priority, run_at, queued_at, planned_at, origin, attempt,
   max_attempts, fence, args, env, deadline_at";
+
+/// Run numbers put aside for the firing thread at a time.
+pub const NUMBERS_ASIDE: i64 = 8;
 
 /// How far a refill looks down one queue for runs that could start.
 const LOOK: usize = 10_000;
@@ -138,13 +143,14 @@ impl Store {
     /// Those of reading.
     pub fn cancelled(&self) -> Result<Vec<Cancelled>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT id, cancelled_by FROM run INDEXED BY run_cancel
+            "SELECT id, cancelled_by, state = 'queued' FROM run INDEXED BY run_cancel
              WHERE cancel_at IS NOT NULL AND state IN('queued', 'running')",
         )?;
         let rows = statement.query_map([], |row| {
             Ok(Cancelled {
                 run: RunId(row.get(0)?),
                 by: row.get(1)?,
+                queued: row.get(2)?,
             })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -203,6 +209,30 @@ impl Store {
                 }
             }
         })
+    }
+
+    /// Takes back the numbers that were put aside and never used.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn give_back_numbers(&mut self) -> Result<()> {
+        self.conn.execute(
+            "UPDATE sqlite_sequence SET seq = (SELECT coalesce(max(id), 0) FROM run)
+             WHERE name = 'run' AND seq <= (SELECT coalesce(max(id), 0) FROM run) + ?1",
+            [NUMBERS_ASIDE],
+        )?;
+        Ok(())
+    }
+
+    /// The highest number of a claim recorded so far.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn last_fence(&self) -> Result<Fence> {
+        let last: Option<i64> =
+            self.conn
+                .query_row("SELECT max(fence) FROM attempt", [], |row| row.get(0))?;
+        Ok(Fence(last.unwrap_or(0)))
     }
 
     /// The highest run number given out so far.

@@ -19,11 +19,17 @@ const COLUMNS: &str =
     "s.id, s.job, s.expr, s.zone, s.dst, s.anchor, s.from_at, s.until_at, d.next_at";
 
 impl Store {
-    /// The schedules due soonest, at most `limit` of them, and whether there are more.
+    /// The schedules due soonest: all that are due by `by`, and beyond that as many as make `limit`.
+    /// Says whether there are more.
     ///
     /// # Errors
     /// Those of reading.
-    pub fn due_soonest(&self, limit: usize) -> Result<(Vec<Armed>, bool)> {
+    pub fn due_soonest(&self, by: UnixMs, limit: usize) -> Result<(Vec<Armed>, bool)> {
+        let by: i64 = self
+            .conn
+            .prepare_cached("SELECT count(*) FROM due WHERE next_at <= ?1")?
+            .query_row([by], |row| row.get(0))?;
+        let limit = limit.max(usize::try_from(by).unwrap_or(0));
         let sql = format!(
             "SELECT {COLUMNS} FROM due d CROSS JOIN schedule s ON s.id = d.schedule
              WHERE s.until_at IS NULL OR d.next_at <= s.until_at

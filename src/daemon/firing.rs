@@ -1,0 +1,417 @@
+//! The firing side: decides with the world in memory, makes it durable in the ring, carries it out.
+//!
+//! It touches no SQLite, no network, no names and no user code. What it needs comes as facts; what
+//! it decides leaves as batches of records for the store and as orders for the workers.
+
+use std::sync::Arc;
+
+use crate::clock::Now;
+use crate::daemon::keeper::AHEAD_MS;
+use crate::daemon::order::Host;
+use crate::daemon::ring::{Appended, Ring, belongs};
+use crate::engine::{Armed, Over, Phase, Plan, World, plan};
+use crate::model::{
+    Fence, Gap, Job, Level, MissReason, Note, Order, Outcome, Queue, QueuedRun, Record, Report,
+    RunId, Spawned, StopCause,
+};
+use crate::schedule::UnixMs;
+
+/// What the firing side is told.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// A job as it is now defined, and its schedules that owe instants; no job where it was
+    /// removed.
+    Defined {
+        /// Its name.
+        name: String,
+        /// Its definition.
+        job: Option<Arc<Job>>,
+        /// Its schedules.
+        owing: Vec<Armed>,
+    },
+    /// Schedules that are due soon, with their jobs.
+    Due(Vec<(Arc<Job>, Vec<Armed>)>),
+    /// Schedules whose job was removed while they still owe instants.
+    Orphaned(Vec<Armed>),
+    /// The queues.
+    Queues(Vec<Queue>),
+    /// Queued runs that could start, with the jobs they belong to.
+    Queued(Vec<Arc<Job>>, Vec<QueuedRun>),
+    /// Runs somebody wants ended, and who.
+    Cancelled(Vec<(RunId, Option<String>)>),
+    /// The next number to give a run.
+    Numbers(RunId),
+    /// The store has everything up to this batch.
+    Committed(u64),
+    /// The process of an attempt is alive.
+    Spawned {
+        /// Its claim.
+        fence: Fence,
+        /// Its process.
+        pid: i32,
+        /// The slot of its worker.
+        slot: u32,
+        /// When it started.
+        at: UnixMs,
+    },
+    /// An attempt ended.
+    Ended {
+        /// Its claim.
+        fence: Fence,
+        /// What its worker says.
+        report: Report,
+    },
+    /// A worker vanished.
+    Lost {
+        /// The claim it carried.
+        fence: Fence,
+        /// In words.
+        reason: String,
+    },
+}
+
+/// Who carries out what was decided.
+pub trait Carrier {
+    /// Starts an attempt.
+    fn start(&mut self, order: Order);
+    /// Ends an attempt.
+    fn stop(&mut self, fence: Fence, cause: StopCause, grace_ms: i64);
+    /// Throws away what is left of an attempt that nobody knows.
+    fn discard(&mut self, fence: Fence);
+}
+
+/// Records in the order in which they were decided, for the store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The records.
+    pub records: Vec<Record>,
+    /// Up to which place of the ring they reach.
+    pub ring_seq: i64,
+}
+
+/// Sleeps, clock steps and stalls up to this long are lateness, longer ones are gaps: both Debian
+/// cron and cronie run everything that fell into the last five minutes.
+pub const LATE_MS: i64 = 300_000;
+
+/// Schedules kept in memory; twice as many are let in before the last are dropped.
+pub const WINDOW: usize = 4096;
+
+/// A seam at which a test may cut the power.
+pub type Seam = fn(&'static str);
+
+/// The firing side.
+pub struct Firing {
+    world: World,
+    ring: Ring,
+    host: Host,
+    last: Now,
+    batch: u64,
+    seam: Seam,
+    ring_fault: bool,
+}
+
+impl Firing {
+    /// The firing side of a world as recovery left it.
+    pub fn new(world: World, ring: Ring, host: Host, now: Now, seam: Seam) -> Firing {
+        Firing {
+            world,
+            ring,
+            host,
+            last: now,
+            batch: 0,
+            seam,
+            ring_fault: false,
+        }
+    }
+
+    /// The world, to look at.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Takes up facts, decides what is due, makes it durable, carries it out. Gives the batches for
+    /// the store and when to be called again at the latest.
+    pub fn step(
+        &mut self,
+        now: Now,
+        facts: Vec<Fact>,
+        carrier: &mut dyn Carrier,
+    ) -> (Option<Batch>, Option<UnixMs>) {
+        let mut records = Vec::new();
+        self.observe(now, &mut records);
+        for fact in facts {
+            if let Some(unknown) = self.unknown(&fact) {
+                carrier.discard(unknown);
+            }
+            self.take(fact, &mut records);
+        }
+        (self.seam)("facts taken");
+        let mut starts = Vec::new();
+        let mut stops = Vec::new();
+        let wake_at = loop {
+            let Plan {
+                records: decided,
+                stops: ends,
+                wake_at,
+            } = plan(&self.world, now.wall);
+            if decided.is_empty() && ends.is_empty() {
+                break wake_at;
+            }
+            for stop in ends {
+                self.world.told(stop.run, stop.cause);
+                stops.push(stop);
+            }
+            for record in decided {
+                self.append(&record, now.wall, &mut records);
+                (self.seam)("appended");
+                self.world.apply(&record);
+                if let Record::Start(start) = &record {
+                    starts.push(start.run);
+                }
+                records.push(record);
+            }
+        };
+        self.flush(!starts.is_empty(), now.wall, &mut records);
+        (self.seam)("flushed");
+        for run in starts {
+            self.start(run, carrier, now.wall);
+            (self.seam)("started");
+        }
+        for stop in stops {
+            self.stop(stop.run, stop.cause, carrier, now.wall, &mut records);
+        }
+        (self.seam)("carried out");
+        let batch = self.batch_of(records);
+        if self.world.counts().0 > 2 * WINDOW {
+            self.world
+                .evict(WINDOW, now.wall + 2 * AHEAD_MS, self.batch);
+        }
+        (batch, wake_at)
+    }
+
+    fn batch_of(&mut self, records: Vec<Record>) -> Option<Batch> {
+        if records.is_empty() {
+            return None;
+        }
+        self.batch += 1;
+        Some(Batch {
+            number: self.batch,
+            records,
+            ring_seq: self.ring.last(),
+        })
+    }
+
+    /// Compares the clocks with the last time: what they passed over without us is a gap.
+    fn observe(&mut self, now: Now, records: &mut Vec<Record>) {
+        let last = std::mem::replace(&mut self.last, now);
+        let wall = now.wall - last.wall;
+        let boot = now.boot - last.boot;
+        let slept = boot - (now.mono - last.mono);
+        let stepped = wall - boot;
+        let gap = |from, reason| Gap {
+            from,
+            until: now.wall,
+            reason,
+        };
+        let gap = if slept > LATE_MS {
+            gap(last.wall, MissReason::Asleep)
+        } else if stepped > LATE_MS {
+            gap(last.wall + boot, MissReason::ClockStep)
+        } else if boot - slept > LATE_MS {
+            gap(last.wall, MissReason::Overload)
+        } else {
+            if stepped.abs() > 1_000 {
+                records.push(step_note(now.wall, stepped));
+            }
+            return;
+        };
+        self.world.gap(gap);
+        records.push(Record::Gap(gap));
+        records.push(Record::Note(Note {
+            at: now.wall,
+            level: Level::Warn,
+            kind: "gap".to_owned(),
+            job: None,
+            run: None,
+            text: format!(
+                "nobody fired for {} s: {}",
+                (gap.until - gap.from) / 1000,
+                gap.reason
+            ),
+        }));
+    }
+
+    fn take(&mut self, fact: Fact, records: &mut Vec<Record>) {
+        match fact {
+            Fact::Defined { name, job, owing } => self.world.define(&name, job, owing),
+            Fact::Due(jobs) => {
+                for (job, armed) in jobs {
+                    self.world.know_job(job);
+                    armed.into_iter().for_each(|a| self.world.arm(a));
+                }
+            }
+            Fact::Orphaned(armed) => armed.into_iter().for_each(|a| self.world.arm(a)),
+            Fact::Queues(queues) => self.world.set_queues(queues),
+            Fact::Queued(jobs, runs) => {
+                jobs.into_iter().for_each(|j| self.world.know_job(j));
+                runs.into_iter().for_each(|r| self.world.enqueue(r));
+            }
+            Fact::Cancelled(runs) => runs
+                .into_iter()
+                .for_each(|(run, by)| self.world.cancel(run, by)),
+            Fact::Numbers(run) => self.world.number_from(run),
+            Fact::Committed(batch) => self.world.committed(batch),
+            Fact::Spawned {
+                fence,
+                pid,
+                slot,
+                at,
+            } => {
+                if let Some(record) = self.spawned(fence, pid, slot, at) {
+                    records.push(record);
+                }
+            }
+            Fact::Ended { fence, report } => self.world.over(fence, over(report)),
+            Fact::Lost { fence, reason } => {
+                let at = self.last.wall;
+                self.world.over(
+                    fence,
+                    Over {
+                        outcome: Outcome::Lost,
+                        report: None,
+                        reason: Some(reason),
+                        at,
+                    },
+                );
+            }
+        }
+    }
+
+    /// The claim of an attempt that ended and that no run of ours has.
+    fn unknown(&self, fact: &Fact) -> Option<Fence> {
+        let Fact::Ended { fence, .. } = fact else {
+            return None;
+        };
+        let known = self.world.live_runs().any(|l| l.run.fence == *fence);
+        (!known).then_some(*fence)
+    }
+
+    fn spawned(&mut self, fence: Fence, pid: i32, slot: u32, at: UnixMs) -> Option<Record> {
+        self.world.spawned(fence);
+        let live = self.world.live_runs().find(|l| l.run.fence == fence)?;
+        Some(Record::Spawned(Spawned {
+            run: live.run.run,
+            attempt: live.run.attempt,
+            fence,
+            pid,
+            slot,
+            at,
+        }))
+    }
+
+    /// Puts a decision into the ring. Where that fails the decision stands all the same: the clock
+    /// does not stop for a disk, and the fault is told once.
+    fn append(&mut self, record: &Record, now: UnixMs, records: &mut Vec<Record>) {
+        if !belongs(record) {
+            return;
+        }
+        match self.ring.append(record) {
+            Ok(Appended::At(_)) => self.ring_fault = false,
+            Ok(Appended::Nowhere) => self.fault("the ring has no place", now, records),
+            Err(e) => self.fault(&format!("the ring cannot be written: {e}"), now, records),
+        }
+    }
+
+    fn flush(&mut self, needed: bool, now: UnixMs, records: &mut Vec<Record>) {
+        if needed && let Err(e) = self.ring.flush() {
+            self.fault(&format!("the ring cannot be flushed: {e}"), now, records);
+        }
+    }
+
+    fn fault(&mut self, text: &str, now: UnixMs, records: &mut Vec<Record>) {
+        if !std::mem::replace(&mut self.ring_fault, true) {
+            records.push(Record::Note(Note {
+                at: now,
+                level: Level::Error,
+                kind: "degraded".to_owned(),
+                job: None,
+                run: None,
+                text: format!("{text}: decisions are kept in memory only"),
+            }));
+        }
+    }
+
+    fn start(&mut self, run: RunId, carrier: &mut dyn Carrier, now: UnixMs) {
+        let Some(live) = self.world.live(run) else {
+            return;
+        };
+        match self.world.job(&live.run.job) {
+            Some(job) => carrier.start(self.host.order(&live.run, job)),
+            None => {
+                let fence = live.run.fence;
+                let over = Over {
+                    outcome: Outcome::Unspawnable,
+                    report: None,
+                    reason: Some("its job was removed".to_owned()),
+                    at: now,
+                };
+                self.world.over(fence, over);
+            }
+        }
+    }
+
+    fn stop(
+        &mut self,
+        run: RunId,
+        cause: StopCause,
+        carrier: &mut dyn Carrier,
+        now: UnixMs,
+        records: &mut Vec<Record>,
+    ) {
+        let Some(live) = self.world.live(run) else {
+            return;
+        };
+        let name = &live.run.job;
+        let grace = self
+            .world
+            .job(name)
+            .map_or(10_000, |j| j.policy.kill_grace_ms);
+        records.push(Record::Note(Note::stop(now, name, run, cause)));
+        carrier.stop(live.run.fence, cause, grace);
+    }
+
+    /// Starts again what was claimed before this process began and never reached a worker.
+    pub fn restart_unstarted(&mut self, runs: &[RunId], carrier: &mut dyn Carrier, now: UnixMs) {
+        for run in runs {
+            if self
+                .world
+                .live(*run)
+                .is_some_and(|l| l.phase == Phase::Starting)
+            {
+                self.start(*run, carrier, now);
+            }
+        }
+    }
+}
+
+fn over(report: Report) -> Over {
+    Over {
+        outcome: report.outcome(),
+        reason: report.reason.clone(),
+        at: report.ended_at,
+        report: Some(report),
+    }
+}
+
+fn step_note(at: UnixMs, ms: i64) -> Record {
+    Record::Note(Note {
+        at,
+        level: Level::Info,
+        kind: "clock".to_owned(),
+        job: None,
+        run: None,
+        text: format!("the wall clock was set by {ms} ms"),
+    })
+}

@@ -1,0 +1,429 @@
+//! The store side: the only writer of the store in the daemon.
+//!
+//! It records what the firing side decided, in the order in which it was decided, and tells the
+//! firing side what it must know: changed definitions, what is due soon, queued runs that could
+//! start, wishes to cancel. While the store cannot be written, what was decided waits here (and in
+//! the ring) and nothing else stops.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::daemon::firing::{Batch, Fact, WINDOW};
+use crate::daemon::zones::Zones;
+use crate::engine::Armed;
+use crate::model::{Drop, Fence, Job, Next, Outcome, Record, RunId};
+use crate::schedule::UnixMs;
+use crate::store::{self, NUMBERS_ASIDE, Store, StoreError, StoredOutput};
+
+/// Queued runs kept in memory for each queue.
+const QUEUED: usize = 128;
+
+/// Queued runs of one job kept in memory.
+const QUEUED_PER_JOB: usize = 16;
+
+/// How far ahead everything that is due is kept in memory, however much that is, milliseconds.
+pub const AHEAD_MS: i64 = 90_000;
+
+/// What a step of the store side came to.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// What the firing side must know.
+    pub facts: Vec<Fact>,
+    /// Attempts whose outcome and output are in the store.
+    pub collected: Vec<Fence>,
+    /// When to look again at the latest, because something in the store becomes due.
+    pub look_at: Option<UnixMs>,
+}
+
+/// The store side.
+pub struct Keeper {
+    store: Store,
+    zones: Zones,
+    recorded: Arc<AtomicI64>,
+    pending: VecDeque<Batch>,
+    outputs: HashMap<Fence, StoredOutput>,
+    held: HashSet<RunId>,
+    held_in: HashMap<String, usize>,
+    queue_of: HashMap<RunId, String>,
+    renumbered: HashMap<RunId, RunId>,
+    numbers_end: i64,
+    numbers_used: i64,
+    seen: i64,
+    window_until: Option<UnixMs>,
+    look_at: Option<UnixMs>,
+    refill: bool,
+    fault: Option<String>,
+}
+
+impl Keeper {
+    /// The store side over an open store. `recorded` tells the ring how far it is recorded.
+    ///
+    /// # Errors
+    /// Those of reading the store.
+    pub fn new(store: Store, zones: Zones, recorded: Arc<AtomicI64>) -> store::Result<Keeper> {
+        Ok(Keeper {
+            store,
+            zones,
+            recorded,
+            pending: VecDeque::new(),
+            outputs: HashMap::new(),
+            held: HashSet::new(),
+            held_in: HashMap::new(),
+            queue_of: HashMap::new(),
+            renumbered: HashMap::new(),
+            numbers_end: 0,
+            numbers_used: 0,
+            seen: 0,
+            window_until: None,
+            look_at: None,
+            refill: true,
+            fault: None,
+        })
+    }
+
+    /// The store, to look at.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The store, for what belongs to no batch.
+    pub fn store_mut(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    /// Why nothing can be recorded at the moment.
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    /// Batches that wait to be recorded.
+    pub fn behind(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// A queued run that the firing side holds, so that it is not given to it again.
+    fn hold(&mut self, run: RunId, queue: &str) {
+        let run = self.number_of(run);
+        if self.held.insert(run) {
+            *self.held_in.entry(queue.to_owned()).or_default() += 1;
+            self.queue_of.insert(run, queue.to_owned());
+        }
+    }
+
+    /// A batch to be recorded.
+    pub fn take(&mut self, batch: Batch) {
+        self.pending.push_back(batch);
+    }
+
+    /// The output of an attempt that ended; to be kept with its record.
+    pub fn take_output(&mut self, fence: Fence, output: StoredOutput) {
+        self.outputs.insert(fence, output);
+    }
+
+    /// Everything the firing side must know at the start.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn begin(&mut self, now: UnixMs) -> store::Result<Vec<Fact>> {
+        self.store.forget_ended()?;
+        self.store.take_changes()?;
+        let mut facts = vec![Fact::Queues(self.store.queues()?)];
+        self.seen = self.store.data_version()?;
+        self.load_window(now, &mut facts)?;
+        self.look(now, &mut facts)?;
+        Ok(facts)
+    }
+
+    /// Records what waits, then looks at what has changed.
+    ///
+    /// # Errors
+    /// None that stops the daemon: what cannot be written now is kept and tried again. An error
+    /// tells that this has just happened.
+    pub fn step(&mut self, now: UnixMs) -> Result<Kept, StoreError> {
+        let mut kept = Kept::default();
+        let result = self.try_step(now, &mut kept);
+        self.fault = result.as_ref().err().map(|e| e.to_string());
+        kept.look_at = self.look_at.into_iter().chain(self.reload_at()).min();
+        match result {
+            Ok(()) => Ok(kept),
+            // What was done before the fault is done; it must not be lost.
+            Err(e) if kept.facts.is_empty() && kept.collected.is_empty() => Err(e),
+            Err(_) => Ok(kept),
+        }
+    }
+
+    fn try_step(&mut self, now: UnixMs, kept: &mut Kept) -> store::Result<()> {
+        self.record(now, kept)?;
+        let version = self.store.data_version()?;
+        let timer = self.look_at.is_some_and(|at| at <= now);
+        if version != self.seen {
+            self.seen = version;
+            self.changes(&mut kept.facts)?;
+            self.look(now, &mut kept.facts)?;
+        } else if self.refill || timer {
+            self.look(now, &mut kept.facts)?;
+        }
+        if self.reload_at().is_some_and(|at| at <= now) {
+            self.load_window(now, &mut kept.facts)?;
+        }
+        self.numbers(&mut kept.facts)
+    }
+
+    /// When the window of schedules in memory must be moved on.
+    fn reload_at(&self) -> Option<UnixMs> {
+        self.window_until.map(|until| until - AHEAD_MS / 2)
+    }
+
+    /// Records all batches that wait in one transaction.
+    fn record(&mut self, now: UnixMs, kept: &mut Kept) -> store::Result<()> {
+        let Some(last) = self.pending.back() else {
+            return Ok(());
+        };
+        let (number, ring_seq) = (last.number, last.ring_seq);
+        let records: Vec<Record> = self
+            .pending
+            .iter()
+            .flat_map(|b| b.records.iter().cloned())
+            .collect();
+        let outputs: Vec<(RunId, u32, StoredOutput)> =
+            records.iter().filter_map(|r| self.output_of(r)).collect();
+        self.store.keep_output(&outputs)?;
+        let renumbered = self.store.record(&records, Some(ring_seq), now)?;
+        self.renumbered.extend(renumbered);
+        self.pending.clear();
+        self.recorded.fetch_max(ring_seq, Ordering::AcqRel);
+        kept.facts.push(Fact::Committed(number));
+        for record in &records {
+            self.recorded(record, kept);
+        }
+        Ok(())
+    }
+
+    fn output_of(&self, record: &Record) -> Option<(RunId, u32, StoredOutput)> {
+        let Record::Ended(ended) = record else {
+            return None;
+        };
+        let output = self.outputs.get(&ended.fence)?;
+        Some((ended.run, ended.attempt, output.clone()))
+    }
+
+    /// Keeps count of the queued runs that the firing side has.
+    fn recorded(&mut self, record: &Record, kept: &mut Kept) {
+        match record {
+            Record::Fire(fire) => {
+                if let Some(new) = &fire.make {
+                    self.numbers_used = self.numbers_used.max(new.run.0);
+                    self.hold(new.run, &new.queue);
+                }
+            }
+            Record::New(new) => {
+                self.numbers_used = self.numbers_used.max(new.run.0);
+            }
+            Record::Start(start) => self.release(start.run),
+            Record::Drop(drop) => self.release(drop.run),
+            Record::Ended(ended) => {
+                self.refill = true;
+                if let Next::Retry(_) = ended.next
+                    && let Some(queue) = self.queue_of_run(ended.run)
+                {
+                    self.hold(ended.run, &queue);
+                }
+                self.outputs.remove(&ended.fence);
+                if ended.collect {
+                    kept.collected.push(ended.fence);
+                }
+            }
+            Record::Spawned(_) | Record::Gap(_) | Record::Note(_) => {}
+        }
+    }
+
+    fn queue_of_run(&self, run: RunId) -> Option<String> {
+        self.store
+            .run(self.number_of(run))
+            .ok()
+            .flatten()
+            .map(|r| r.queue)
+    }
+
+    /// The number a run has in the store.
+    fn number_of(&self, run: RunId) -> RunId {
+        self.renumbered.get(&run).copied().unwrap_or(run)
+    }
+
+    fn release(&mut self, run: RunId) {
+        let run = self.number_of(run);
+        if self.held.remove(&run) {
+            self.refill = true;
+            if let Some(queue) = self.queue_of.remove(&run)
+                && let Some(count) = self.held_in.get_mut(&queue)
+            {
+                *count = count.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Definitions that changed since the last look.
+    fn changes(&mut self, facts: &mut Vec<Fact>) -> store::Result<()> {
+        for change in self.store.take_changes()? {
+            let Some(name) = change else {
+                facts.push(Fact::Queues(self.store.queues()?));
+                continue;
+            };
+            let owing = self.store.owing(&name)?;
+            let job = self.store.job(&name)?.map(|row| Arc::new(row.job));
+            let owing = self.arm(owing)?;
+            facts.push(Fact::Defined { name, job, owing });
+        }
+        Ok(())
+    }
+
+    /// Queued runs that could start, and wishes to cancel.
+    fn look(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
+        self.store.accept()?;
+        let mut jobs: HashMap<String, Option<Arc<Job>>> = HashMap::new();
+        for queue in self.store.queues()? {
+            let have = self.held_in.get(&queue.name).copied().unwrap_or(0);
+            if have * 2 > QUEUED {
+                continue;
+            }
+            let runs = self.store.startable(
+                &queue.name,
+                now,
+                QUEUED - have,
+                &self.held,
+                QUEUED_PER_JOB,
+            )?;
+            if runs.is_empty() {
+                continue;
+            }
+            let mut known = Vec::new();
+            for run in &runs {
+                self.hold(run.run, &queue.name);
+                if !jobs.contains_key(&run.job) {
+                    let job = self.store.job(&run.job)?.map(|row| Arc::new(row.job));
+                    known.extend(job.clone());
+                    jobs.insert(run.job.clone(), job);
+                }
+            }
+            facts.push(Fact::Queued(known, runs));
+        }
+        self.look_for_cancelled(now, facts)?;
+        self.look_at = self.store.next_run_at(now)?;
+        self.refill = false;
+        Ok(())
+    }
+
+    /// Wishes to cancel. A run that only waits in the store is taken back here; the others are the
+    /// firing side's to end.
+    fn look_for_cancelled(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
+        let (mut known, mut drops) = (Vec::new(), Vec::new());
+        for wish in self.store.cancelled()? {
+            if wish.queued && !self.held.contains(&wish.run) {
+                let job = self.store.run(wish.run)?.map(|r| r.job);
+                drops.push(Record::Drop(Drop {
+                    run: wish.run,
+                    job: job.unwrap_or_default(),
+                    outcome: Outcome::Cancelled,
+                    reason: format!(
+                        "cancelled by {}",
+                        wish.by.as_deref().unwrap_or("an SQL client")
+                    ),
+                    at: now,
+                }));
+                continue;
+            }
+            let given = self
+                .renumbered
+                .iter()
+                .find(|(_, kept)| **kept == wish.run)
+                .map_or(wish.run, |(given, _)| *given);
+            known.push((given, wish.by));
+        }
+        if !drops.is_empty() {
+            self.store.record(&drops, None, now)?;
+        }
+        if !known.is_empty() {
+            facts.push(Fact::Cancelled(known));
+        }
+        Ok(())
+    }
+
+    /// The schedules due soonest, with their jobs.
+    fn load_window(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
+        let (rows, more) = self.store.due_soonest(now + AHEAD_MS, WINDOW)?;
+        self.window_until = rows.last().map(|r| r.next_at).filter(|_| more);
+        let mut by_job: HashMap<String, Vec<Armed>> = HashMap::new();
+        for armed in self.arm(rows)? {
+            by_job
+                .entry(armed.planned.job.clone())
+                .or_default()
+                .push(armed);
+        }
+        let mut due = Vec::new();
+        for (name, armed) in by_job {
+            match self.store.job(&name)? {
+                Some(row) => due.push((Arc::new(row.job), armed)),
+                None => facts.push(Fact::Orphaned(armed)),
+            }
+        }
+        facts.push(Fact::Due(due));
+        Ok(())
+    }
+
+    /// Makes schedules ready to be asked, and plans the first instant of those that are new. One
+    /// that cannot be read is marked and left out; it is never dropped.
+    fn arm(&mut self, rows: Vec<store::Armed>) -> store::Result<Vec<Armed>> {
+        let mut armed = Vec::new();
+        let mut first = Vec::new();
+        for row in rows {
+            let schedule = match self.zones.schedule(&row.planned) {
+                Ok(schedule) => schedule,
+                Err(error) => {
+                    self.store
+                        .set_schedule_error(row.planned.id, Some(&error))?;
+                    continue;
+                }
+            };
+            let mut next_at = row.next_at;
+            if next_at == 0 {
+                let until = row.planned.until.unwrap_or(UnixMs::MAX);
+                let next = schedule
+                    .next_after(row.planned.from)
+                    .filter(|at| *at <= until);
+                first.push((row.planned.id, next));
+                match next {
+                    Some(next) => next_at = next,
+                    None => continue,
+                }
+            }
+            armed.push(Armed {
+                planned: row.planned,
+                schedule: Arc::new(schedule),
+                next_at,
+            });
+        }
+        self.store.plan_first(&first)?;
+        Ok(armed)
+    }
+
+    /// Puts run numbers aside for the firing side. Once clients have drawn higher ones, those still
+    /// aside are given up, so that numbers grow with time.
+    fn numbers(&mut self, facts: &mut Vec<Fact>) -> store::Result<()> {
+        let last = self.store.last_number()?.0;
+        let left = self.numbers_end - self.numbers_used;
+        if last == self.numbers_end && left > NUMBERS_ASIDE / 2 {
+            return Ok(());
+        }
+        let first = if last == self.numbers_end {
+            self.store.reserve_numbers(NUMBERS_ASIDE - left.max(0))?;
+            self.numbers_used + 1
+        } else {
+            self.store.reserve_numbers(NUMBERS_ASIDE)?.0
+        };
+        self.numbers_used = first - 1;
+        self.numbers_end = self.store.last_number()?.0;
+        facts.push(Fact::Numbers(RunId(first)));
+        Ok(())
+    }
+}

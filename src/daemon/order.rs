@@ -1,0 +1,112 @@
+//! The order a worker gets: the job's definition, the run, and what this host adds.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::model::{Engine, Job, Order, QueuedRun, Raw};
+use crate::schedule::UnixMs;
+
+/// What this host adds to the environment of jobs. Nothing of the daemon's own environment does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Home directory of the user the jobs run as.
+    pub home: String,
+    /// Name of that user.
+    pub user: String,
+    /// The language settings of the host, handed on to our own jobs.
+    pub lang: Option<String>,
+}
+
+/// What a job finds where nothing else is said. Debian's and cronie's are measured.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const DEBIAN_PATH: &str = "/usr/bin:/bin";
+const CRONIE_PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
+
+impl Host {
+    /// Builds the order for the attempt that a run's fence claims.
+    pub fn order(&self, run: &QueuedRun, job: &Job) -> Order {
+        let spec = &job.spec;
+        let env = self.environment(run, job);
+        let home = env
+            .iter()
+            .find(|(k, _)| k == "HOME")
+            .map_or_else(|| self.home.clone(), |(_, v)| v.lossy());
+        Order {
+            run: run.run,
+            attempt: run.attempt,
+            fence: run.fence,
+            job: job.name.clone(),
+            command: spec.command.clone(),
+            shell: spec.shell.clone(),
+            cwd: Some(spec.cwd.clone().unwrap_or(home)),
+            env,
+            stdin: spec.stdin.clone(),
+            umask: spec.umask.unwrap_or(0o022),
+            timeout_ms: job.policy.timeout_ms,
+            silence_ms: job.policy.silence_ms,
+            kill_grace_ms: job.policy.kill_grace_ms,
+            output_max: spec.output_max,
+        }
+    }
+
+    /// The base for the job's engine, then the job's own, then the run's, then what names the run.
+    /// A later setting takes the place of an earlier one.
+    pub fn environment(&self, run: &QueuedRun, job: &Job) -> Vec<(String, Raw)> {
+        let mut env: Vec<(String, Raw)> = Vec::new();
+        let mut set = |name: &str, value: Raw| {
+            env.retain(|(known, _)| known != name);
+            env.push((name.to_owned(), value));
+        };
+        for (name, value) in self.base(&job.spec.engine) {
+            set(name, value.as_str().into());
+        }
+        for (name, value) in &job.spec.env {
+            set(name, value.clone());
+        }
+        if job.spec.engine != Engine::Native {
+            // crontab(5): LOGNAME cannot be set by a table.
+            set("LOGNAME", self.user.as_str().into());
+        }
+        for (name, value) in &run.env {
+            set(name, value.clone());
+        }
+        set("CRAKE_JOB", job.name.as_str().into());
+        set("CRAKE_RUN", run.run.to_string().into());
+        set("CRAKE_ATTEMPT", run.attempt.to_string().into());
+        set("CRAKE_ORIGIN", run.origin.as_str().into());
+        if let Some(at) = run.planned_at.or(Some(run.queued_at)) {
+            set("CRAKE_FIRE", rfc3339(at).into());
+        }
+        if let Some(args) = &run.args {
+            set("CRAKE_ARGS", args.as_str().into());
+        }
+        env
+    }
+
+    fn base(&self, engine: &Engine) -> Vec<(&'static str, String)> {
+        let path = match engine {
+            Engine::Native => PATH,
+            Engine::Cron(dialect) if dialect == "cronie" => CRONIE_PATH,
+            Engine::Cron(_) => DEBIAN_PATH,
+        };
+        let debian = matches!(engine, Engine::Cron(dialect) if dialect != "cronie");
+        let mut base = vec![
+            ("HOME", self.home.clone()),
+            ("LOGNAME", self.user.clone()),
+            ("PATH", path.to_owned()),
+            ("SHELL", "/bin/sh".to_owned()),
+        ];
+        if !debian {
+            base.push(("USER", self.user.clone()));
+            if let Some(lang) = &self.lang {
+                base.push(("LANG", lang.clone()));
+            }
+        }
+        base
+    }
+}
+
+fn rfc3339(at: UnixMs) -> String {
+    DateTime::<Utc>::from_timestamp_millis(at)
+        .map(|t| t.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        .unwrap_or_default()
+}
