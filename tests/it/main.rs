@@ -1,0 +1,4 @@
+//! The one test binary.
+
+mod schedule_text;
+mod schedule_vectors;
