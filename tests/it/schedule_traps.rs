@@ -376,27 +376,3 @@ fn schedule_trap_38_an_empty_day_set_still_runs_on_its_weekdays() {
     let never = Schedule::from_fields("0 22-2 * * *", empty, Zone::utc(), DstRule::Vixie);
     assert_eq!(never.next_after(0), None);
 }
-
-#[test]
-fn schedule_hash_spreads_by_seed_and_only_where_it_is_asked_for() {
-    assert!(refused("H * * * *").contains("H needs the name of a job"));
-    let minutes = |expr: &str, seed| {
-        let options = ParseOptions {
-            seed,
-            allow_hash: true,
-            ..ParseOptions::default()
-        };
-        parse_with(expr, &options)
-            .fields()
-            .map_or(0, |fields| fields.minute)
-    };
-    for seed in 0..300 {
-        assert_eq!(minutes("H * * * *", seed).count_ones(), 1);
-        assert!(minutes("H(0-29) * * * *", seed) < 1 << 30);
-        let quarters = minutes("H/15 * * * *", seed);
-        let first = quarters.trailing_zeros();
-        assert!(first < 15);
-        assert_eq!(quarters, 0x2000_4000_8001 << first, "{quarters:x}");
-        assert_eq!(minutes("H(0-29)/10 * * * *", seed).count_ones(), 3);
-    }
-}
