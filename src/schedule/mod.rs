@@ -1,4 +1,339 @@
 //! When a trigger is due.
+//!
+//! Every dialect becomes one internal form, a [`Schedule`], that answers two questions: the first
+//! instant after a given one and the last before it. Time is always an argument; the only files
+//! read are those of the zones.
+
+mod at;
+mod civil;
+mod crontab;
+mod describe;
+mod dst;
+mod error;
+mod every;
+mod fields;
+mod nickname;
+mod offsets;
+mod search;
+mod seconds;
+mod spread;
+mod warn;
+pub mod zone;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::schedule::civil::{FIRST_SECOND, LAST_SECOND};
+use crate::schedule::dst::Walk;
+use crate::schedule::error::split_words;
+use crate::schedule::every::{CalendarSteps, DailyHours, Every};
+use crate::schedule::search::WallPattern;
+
+pub use crate::schedule::civil::Civil;
+pub use crate::schedule::describe::describe;
+pub use crate::schedule::dst::{DstRule, UnknownDstRule};
+pub use crate::schedule::error::{FieldName, ScheduleError};
+pub use crate::schedule::fields::{Fields, Specials, Years};
+pub use crate::schedule::zone::{Resolved, Transition, Zone, ZoneError};
 
 /// Unix time in milliseconds.
 pub type UnixMs = i64;
+
+/// The way an expression is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// Five fields, as in a crontab.
+    Crontab,
+    /// Six or seven fields: seconds first, years last.
+    Seconds,
+    /// `@daily` and its like, `@reboot` included.
+    Nickname,
+    /// `every 15m`.
+    Every,
+    /// `at 2027-01-31T08:00:00+01:00`.
+    At,
+}
+
+impl Dialect {
+    /// All dialects, in the order of their definition.
+    pub const ALL: [Dialect; 5] = [
+        Dialect::Crontab,
+        Dialect::Seconds,
+        Dialect::Nickname,
+        Dialect::Every,
+        Dialect::At,
+    ];
+
+    /// Returns the name, as it is written and stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Dialect::Crontab => "crontab",
+            Dialect::Seconds => "seconds",
+            Dialect::Nickname => "nickname",
+            Dialect::Every => "every",
+            Dialect::At => "at",
+        }
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that names no dialect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown schedule dialect {0:?}; write crontab, seconds, nickname, every or at")]
+pub struct UnknownDialect(pub String);
+
+impl FromStr for Dialect {
+    type Err = UnknownDialect;
+
+    fn from_str(word: &str) -> Result<Dialect, UnknownDialect> {
+        let found = Dialect::ALL
+            .into_iter()
+            .find(|dialect| dialect.as_str() == word);
+        found.ok_or_else(|| UnknownDialect(word.to_owned()))
+    }
+}
+
+/// What a schedule depends on besides its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParseOptions {
+    /// The zone whose clock the fields are matched against; UTC if not given.
+    pub zone: Zone,
+    /// What is done when that clock changes.
+    pub dst: DstRule,
+    /// The first fire of `every …`; the Unix epoch, or midnight of that day on the zone's clock for
+    /// days and months, if not given.
+    pub anchor: Option<UnixMs>,
+    /// Decides the numbers drawn for `~` and `H`: a number stored with the job or a hash of its
+    /// name.
+    pub seed: u64,
+    /// Takes `H` as Jenkins does. No cron knows it, so it is refused unless asked for.
+    pub allow_hash: bool,
+}
+
+/// When a trigger is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    text: String,
+    dialect: Dialect,
+    zone: Zone,
+    /// The zone fields are matched in: `zone`, or UTC under that rule.
+    clock: Zone,
+    dst: DstRule,
+    anchor: Option<UnixMs>,
+    when: When,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum When {
+    Reboot,
+    Fields(Fields),
+    Elapsed { step: i64, anchor: UnixMs },
+    Calendar(CalendarSteps),
+    Hours(DailyHours),
+    At(UnixMs),
+}
+
+impl Schedule {
+    /// Reads a schedule expression of any dialect.
+    ///
+    /// Five fields are a crontab's, six or seven begin with the second and end with the year;
+    /// beside them stand nicknames such as `@daily` and `@reboot`, `every 90s`, `every 1d`,
+    /// `every 15m 09:00-17:30 mon-fri`, and `at` with an instant of RFC 3339 or a local time.
+    ///
+    /// # Errors
+    ///
+    /// Anything else, with the field and column at fault. Crontab fields are taken as cronie 1.7
+    /// and Debian's cron 3.0pl1 take them, less what those accept and never run.
+    pub fn parse(text: &str, options: &ParseOptions) -> Result<Schedule, ScheduleError> {
+        let words = split_words(text);
+        let clock = clock_of(&options.zone, options.dst);
+        let (dialect, when) = match words.as_slice() {
+            [first, ..] if first.text.starts_with('@') => {
+                let fields = nickname::parse(text, &words, options)?;
+                (Dialect::Nickname, fields.map_or(When::Reboot, When::Fields))
+            }
+            [first, rest @ ..] if first.text == "every" => (
+                Dialect::Every,
+                anchored(every::parse(text, rest)?, &clock, options.anchor),
+            ),
+            [first, rest @ ..] if first.text == "at" => {
+                (Dialect::At, When::At(at::parse(text, rest, &clock)?))
+            }
+            [a, b, c, d, e] => {
+                let fields = crontab::parse(text, &[*a, *b, *c, *d, *e], options)?;
+                (Dialect::Crontab, When::Fields(fields))
+            }
+            [_, _, _, _, _, _] | [_, _, _, _, _, _, _] => (
+                Dialect::Seconds,
+                When::Fields(seconds::parse(text, &words)?),
+            ),
+            other => return Err(nickname::wrong_count(text, other)),
+        };
+        Ok(Schedule {
+            text: text.to_owned(),
+            dialect,
+            zone: options.zone.clone(),
+            clock,
+            dst: options.dst,
+            anchor: options.anchor,
+            when,
+        })
+    }
+
+    /// Makes a schedule of ready field sets, as a crontab reader of another dialect made them.
+    ///
+    /// The sets may be ones no expression here can name, such as an empty one; bits outside a
+    /// field's bounds are dropped. The dialect is `crontab`.
+    pub fn from_fields(text: &str, fields: Fields, zone: Zone, dst: DstRule) -> Schedule {
+        let clock = clock_of(&zone, dst);
+        let when = When::Fields(fields.within_bounds());
+        let (text, dialect) = (text.to_owned(), Dialect::Crontab);
+        Schedule {
+            text,
+            dialect,
+            zone,
+            clock,
+            dst,
+            anchor: None,
+            when,
+        }
+    }
+
+    /// Returns the first instant strictly later than `after`; none if it never comes.
+    pub fn next_after(&self, after: UnixMs) -> Option<UnixMs> {
+        let next = match &self.when {
+            When::Reboot => None,
+            When::Fields(fields) => self.next_of(fields, fields.is_wild(), after),
+            When::Hours(hours) => self.next_of(hours, true, after),
+            When::Calendar(steps) => self.next_of(steps, false, after),
+            When::Elapsed { step, anchor } => every::next_elapsed(*step, *anchor, after),
+            When::At(at) => (*at > after).then_some(*at),
+        };
+        next.filter(|next| *next <= LAST_SECOND * 1000)
+    }
+
+    /// Returns the last instant strictly earlier than `before`; none if there was none.
+    pub fn prev_before(&self, before: UnixMs) -> Option<UnixMs> {
+        match &self.when {
+            When::Reboot => None,
+            When::Fields(fields) => self.prev_of(fields, fields.is_wild(), before),
+            When::Hours(hours) => self.prev_of(hours, true, before),
+            When::Calendar(steps) => self.prev_of(steps, false, before),
+            When::Elapsed { step, anchor } => {
+                every::prev_elapsed(*step, *anchor, before.min(LAST_SECOND * 1000 + 1))
+            }
+            When::At(at) => (*at < before).then_some(*at),
+        }
+    }
+
+    /// Returns the instants strictly later than `after`, in order.
+    pub fn upcoming(&self, after: UnixMs) -> impl Iterator<Item = UnixMs> + '_ {
+        std::iter::successors(self.next_after(after), |last| self.next_after(*last))
+    }
+
+    /// Says whether this is `@reboot`, which no time makes due.
+    pub fn is_reboot(&self) -> bool {
+        self.when == When::Reboot
+    }
+
+    /// Returns the expression as it was given.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the zone the schedule was given.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// Returns the rule for changes of the zone's clock.
+    pub fn dst(&self) -> DstRule {
+        self.dst
+    }
+
+    /// Returns the anchor of `every …`, if one was given.
+    pub fn anchor(&self) -> Option<UnixMs> {
+        self.anchor
+    }
+
+    /// Returns the way the expression is written.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Returns the field sets, if the schedule is made of fields.
+    pub fn fields(&self) -> Option<&Fields> {
+        match &self.when {
+            When::Fields(fields) => Some(fields),
+            _ => None,
+        }
+    }
+
+    /// Returns what is allowed but seldom meant, one sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        warn::warnings(self)
+    }
+
+    fn next_of(&self, pattern: &impl WallPattern, wild: bool, after: UnixMs) -> Option<UnixMs> {
+        let after = after.div_euclid(1000).max(FIRST_SECOND - 1);
+        if after >= LAST_SECOND {
+            return None;
+        }
+        dst::next(pattern, self.clock.table(), self.walk(wild), after).map(|next| next * 1000)
+    }
+
+    fn prev_of(&self, pattern: &impl WallPattern, wild: bool, before: UnixMs) -> Option<UnixMs> {
+        let before = before.saturating_sub(1).div_euclid(1000).min(LAST_SECOND) + 1;
+        if before <= FIRST_SECOND {
+            return None;
+        }
+        dst::prev(pattern, self.clock.table(), self.walk(wild), before).map(|prev| prev * 1000)
+    }
+
+    fn walk(&self, wild: bool) -> Walk {
+        match self.dst {
+            DstRule::Both | DstRule::Utc => Walk::Clock,
+            DstRule::Vixie | DstRule::Skip if wild => Walk::Clock,
+            DstRule::Vixie => Walk::Once { catch_up: true },
+            DstRule::Skip => Walk::Once { catch_up: false },
+        }
+    }
+}
+
+fn clock_of(zone: &Zone, dst: DstRule) -> Zone {
+    if dst == DstRule::Utc {
+        Zone::utc()
+    } else {
+        zone.clone()
+    }
+}
+
+fn anchored(every: Every, clock: &Zone, anchor: Option<UnixMs>) -> When {
+    // An anchor beyond the years searched would overflow the arithmetic and answers nothing.
+    let anchor = anchor.map(|anchor| anchor.clamp(FIRST_SECOND * 1000, LAST_SECOND * 1000));
+    let wall = anchor.map_or(0, |anchor| {
+        anchor.div_euclid(1000) + i64::from(clock.offset_seconds_at(anchor))
+    });
+    match every {
+        Every::Elapsed(step) => When::Elapsed {
+            step,
+            anchor: anchor.unwrap_or(0),
+        },
+        Every::Days(step) => When::Calendar(CalendarSteps {
+            anchor: wall,
+            step,
+            months: false,
+        }),
+        Every::Months(step) => When::Calendar(CalendarSteps {
+            anchor: wall,
+            step,
+            months: true,
+        }),
+        Every::Hours(hours) => When::Hours(hours),
+    }
+}
