@@ -1,1 +1,4 @@
-
+mod crontab_corpus;
+mod crontab_lines;
+mod crontab_probes;
+mod crontab_truth;
