@@ -174,7 +174,7 @@ fn program_and_argument(command: &str) -> (String, Option<String>) {
     let peeled: Vec<Vec<String>> = commands.iter().map(|words| peel(words)).collect();
     let chosen = peeled
         .iter()
-        .find(|words| words.first().is_some_and(|word| !is_guard(word)))
+        .find(|words| words.first().is_some_and(|word| !is_guard(word)) && !is_inline_code(words))
         .or_else(|| peeled.iter().find(|words| !words.is_empty()));
     let Some([program, arguments @ ..]) = chosen.map(Vec::as_slice) else {
         return (String::new(), None);
@@ -216,6 +216,17 @@ fn is_guard(word: &str) -> bool {
     )
 }
 
+/// Whether an interpreter runs code from its own command line, usually to wait a random time.
+fn is_inline_code(words: &[String]) -> bool {
+    let [interpreter, flag, ..] = words else {
+        return false;
+    };
+    let base = base_name(interpreter);
+    let interpreter = base.starts_with("python")
+        || matches!(base.as_str(), "perl" | "ruby" | "php" | "node" | "awk");
+    interpreter && matches!(flag.as_str(), "-e" | "-E" | "-c" | "-r")
+}
+
 /// Takes off what stands in front of the program: assignments, shell keywords, wrappers.
 fn peel(words: &[String]) -> Vec<String> {
     let mut rest: Vec<String> = words.to_vec();
@@ -226,6 +237,9 @@ fn peel(words: &[String]) -> Vec<String> {
             rest.splice(..1, [plain]);
             continue;
         }
+        if is_inline_code(&rest) {
+            break;
+        }
         let drop = wrapper_length(&plain, rest.get(1..).unwrap_or_default());
         if drop == 0 {
             break;
@@ -233,6 +247,12 @@ fn peel(words: &[String]) -> Vec<String> {
         if takes_command_line(&plain) && rest.get(1).is_some_and(|word| is_command_flag(word)) {
             let line = rest.get(2).map(String::as_str).unwrap_or_default();
             let (program, argument) = program_and_argument(line);
+            return std::iter::once(program).chain(argument).collect();
+        }
+        if plain == "-c" {
+            // `flock FILE -c LINE`: what the lock guards is a command line of its own.
+            let (program, argument) =
+                program_and_argument(rest.get(1).map(String::as_str).unwrap_or_default());
             return std::iter::once(program).chain(argument).collect();
         }
         if drop >= rest.len() {
@@ -257,7 +277,7 @@ fn is_command_flag(word: &str) -> bool {
 
 /// How many words in front belong to a wrapper; 0 if `first` is the program.
 fn wrapper_length(first: &str, rest: &[String]) -> usize {
-    if first.is_empty() || is_assignment(first) {
+    if first.is_empty() || first == "-c" || is_assignment(first) {
         return 1;
     }
     let base = base_name(first);

@@ -6,7 +6,7 @@ use crate::crontab::command::split_command;
 use crate::crontab::dialect::{Dialect, Format};
 use crate::crontab::entry::Entry;
 use crate::crontab::field::{Field, all_bits};
-use crate::crontab::table::{Line, LineKind, Refusal, Table, Verdict};
+use crate::crontab::table::{LineKind, Refusal, Table, Verdict};
 use crate::crontab::warning_text::{
     bash_only, careless_value, has_backslash_pair, managed_by, secret_in, secret_name, uneven_step,
 };
@@ -41,7 +41,7 @@ pub struct Warning {
 pub fn warnings(table: &Table, bytes: &[u8], host: &HostFacts) -> Vec<Warning> {
     let mut found = Findings::default();
     whole_file(table, &mut found);
-    let mut shell: Vec<u8> = b"/bin/sh".to_vec();
+    let mut settings: Settings<'_> = Vec::new();
     let mut seen: HashMap<Signature<'_>, usize> = HashMap::new();
     for line in &table.lines {
         found.line = line.number;
@@ -52,8 +52,9 @@ pub fn warnings(table: &Table, bytes: &[u8], host: &HostFacts) -> Vec<Warning> {
                 value,
                 truncated,
             } => {
-                if name == b"SHELL" {
-                    shell.clone_from(value);
+                match settings.iter_mut().find(|(known, _)| known == name) {
+                    Some((_, known)) => *known = value,
+                    None => settings.push((name, value)),
                 }
                 setting(name, value, *truncated, table.dialect, &mut found);
             }
@@ -67,9 +68,9 @@ pub fn warnings(table: &Table, bytes: &[u8], host: &HostFacts) -> Vec<Warning> {
             }
             LineKind::Entry(entry) => {
                 schedule(entry, &mut found);
-                command(entry, table, &shell, host, &mut found);
+                command(entry, table.dialect, shell_of(&settings), host, &mut found);
                 owner(entry, table.format, host, &mut found);
-                duplicate(table, line, entry, &mut seen, &mut found);
+                duplicate(entry, settings.clone(), &mut seen, &mut found);
             }
             LineKind::Blank | LineKind::Error(_) => {}
         }
@@ -77,6 +78,17 @@ pub fn warnings(table: &Table, bytes: &[u8], host: &HostFacts) -> Vec<Warning> {
     let mut all = found.all;
     all.sort_by_key(|warning| (warning.line, warning.id));
     all
+}
+
+/// The settings that hold at a line.
+type Settings<'a> = Vec<(&'a [u8], &'a [u8])>;
+
+fn shell_of<'a>(settings: &Settings<'a>) -> &'a [u8] {
+    let set = settings
+        .iter()
+        .find(|(name, _)| *name == b"SHELL")
+        .map(|(_, value)| *value);
+    set.unwrap_or(b"/bin/sh")
 }
 
 #[derive(Default)]
@@ -183,7 +195,8 @@ fn schedule(entry: &Entry, found: &mut Findings) {
             );
         }
     }
-    if !limits(Field::Minute) && limits(Field::Hour) && !sets.hour_star {
+    let every_minute = !limits(Field::Minute) && !entry.random.contains(&Field::Minute);
+    if every_minute && limits(Field::Hour) && !sets.hour_star {
         found.add(
             "W10",
             "runs every minute of the hour; a fixed minute was likely meant",
@@ -191,9 +204,9 @@ fn schedule(entry: &Entry, found: &mut Findings) {
     }
 }
 
-fn command(entry: &Entry, table: &Table, shell: &[u8], host: &HostFacts, found: &mut Findings) {
+fn command(entry: &Entry, dialect: Dialect, shell: &[u8], host: &HostFacts, found: &mut Findings) {
     let raw = &entry.raw_command;
-    let split = split_command(raw, table.dialect);
+    let split = split_command(raw, dialect);
     let text = String::from_utf8_lossy(&split.command);
     if split.command.len() < raw.len() && has_bare_percent(raw) {
         let shown = match secret_in(&text) {
@@ -285,13 +298,12 @@ struct Signature<'a> {
     schedule: String,
     user: Option<&'a [u8]>,
     command: &'a [u8],
-    settings: Vec<(Vec<u8>, Vec<u8>)>,
+    settings: Settings<'a>,
 }
 
 fn duplicate<'a>(
-    table: &Table,
-    line: &Line,
     entry: &'a Entry,
+    settings: Settings<'a>,
     seen: &mut HashMap<Signature<'a>, usize>,
     found: &mut Findings,
 ) {
@@ -304,10 +316,10 @@ fn duplicate<'a>(
         schedule,
         user: entry.user.as_deref(),
         command: &entry.raw_command,
-        settings: table.environment_of(line),
+        settings,
     };
-    let first = *seen.entry(signature).or_insert(line.number);
-    if first != line.number {
+    let first = *seen.entry(signature).or_insert(found.line);
+    if first != found.line {
         found.add("W19", format!("the same as line {first}: it runs twice"));
     }
 }
