@@ -229,39 +229,42 @@ fn is_inline_code(words: &[String]) -> bool {
 
 /// Takes off what stands in front of the program: assignments, shell keywords, wrappers.
 fn peel(words: &[String]) -> Vec<String> {
-    let mut rest: Vec<String> = words.to_vec();
-    // Each turn drops at least one word, so the loop ends.
+    let mut rest = words;
     while let Some(first) = rest.first() {
-        let plain = first.trim_start_matches(['(', '{']).to_owned();
-        if plain != *first && !plain.is_empty() {
-            rest.splice(..1, [plain]);
-            continue;
-        }
-        if is_inline_code(&rest) {
+        let first = opened(first);
+        let behind = rest.get(1..).unwrap_or_default();
+        let dropped = wrapper_length(first, behind);
+        if is_inline_code(rest) || dropped == 0 {
             break;
         }
-        let drop = wrapper_length(&plain, rest.get(1..).unwrap_or_default());
-        if drop == 0 {
-            break;
-        }
-        if takes_command_line(&plain) && rest.get(1).is_some_and(|word| is_command_flag(word)) {
-            let line = rest.get(2).map(String::as_str).unwrap_or_default();
+        // `bash -c LINE` and `flock FILE -c LINE`: the line is a command line of its own.
+        let line = match behind {
+            [flag, line, ..] if takes_command_line(first) && is_command_flag(flag) => Some(line),
+            [line, ..] if first == "-c" => Some(line),
+            _ => None,
+        };
+        if let Some(line) = line {
             let (program, argument) = program_and_argument(line);
             return std::iter::once(program).chain(argument).collect();
         }
-        if plain == "-c" {
-            // `flock FILE -c LINE`: what the lock guards is a command line of its own.
-            let (program, argument) =
-                program_and_argument(rest.get(1).map(String::as_str).unwrap_or_default());
-            return std::iter::once(program).chain(argument).collect();
-        }
-        if drop >= rest.len() {
+        if dropped >= rest.len() {
             // A wrapper with nothing behind it is the program itself.
             break;
         }
-        rest.drain(..drop);
+        rest = rest.get(dropped..).unwrap_or_default();
     }
-    rest
+    let (first, arguments) = match rest {
+        [first, arguments @ ..] => (opened(first).to_owned(), arguments),
+        [] => return Vec::new(),
+    };
+    std::iter::once(first)
+        .chain(arguments.iter().cloned())
+        .collect()
+}
+
+/// A word without the brackets of a subshell or group that stand in front of it.
+fn opened(word: &str) -> &str {
+    word.trim_start_matches(['(', '{'])
 }
 
 fn takes_command_line(word: &str) -> bool {

@@ -257,11 +257,16 @@ fn judge(bytes: &[u8], lines: &[Line], rules: &Rules) -> Verdict {
     let bad = lines
         .iter()
         .find(|line| matches!(line.kind, LineKind::Error(_)));
+    // Both checks stop at the first bad line. The unfinished last line is never read as a line at
+    // all, unless a NUL ends what the setting reader sees of it.
+    let is_read = |bad: &Line| {
+        unfinished.is_none_or(|last| last.span != bad.span)
+            || bytes
+                .get(bad.span.clone())
+                .is_some_and(|text| text.contains(&0))
+    };
     match (bad, unfinished) {
-        // Both checks stop at the first bad line, and never read the last one as a line at all.
-        (Some(bad), unfinished) if unfinished.is_none_or(|last| last.span != bad.span) => {
-            Verdict::Refused(Refusal::BadLine { line: bad.number })
-        }
+        (Some(bad), _) if is_read(bad) => Verdict::Refused(Refusal::BadLine { line: bad.number }),
         (_, Some(last)) => Verdict::Refused(Refusal::NoFinalNewline { line: last.number }),
         (_, None) => Verdict::Accepted,
     }

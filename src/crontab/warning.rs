@@ -33,7 +33,7 @@ pub struct Warning {
 
 /// Lists the hazards of a table by line, then by kind.
 ///
-/// `bytes` are those the table was read from. Decided here: W01 file ignored today, W02 never
+/// `bytes` are those the table was read from. Decided here: W01 file (or unfinished last line) ignored today, W02 never
 /// fires, W03 `%`, W04 bash under sh, W05 CR, W06 literal `$` `#` `~` in a value, W07 days joined
 /// by OR, W08 days joined by AND through a star, W09 uneven step, W10 every minute of an hour, W11
 /// user column in a user's table, W12 unknown user, W15 owned by a tool, W19 duplicate, W20 `\\`,
@@ -125,7 +125,7 @@ fn whole_file(table: &Table, found: &mut Findings) {
             "W01",
             format!("{dialect} ignores this whole file today: {reason}"),
         );
-    } else {
+    } else if matches!(refusal, Refusal::NoFinalNewline { .. }) {
         found.add(
             "W01",
             format!("{dialect} ignores this line today: {reason}"),

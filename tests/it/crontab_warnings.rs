@@ -78,9 +78,13 @@ fn a_refused_file_is_said_to_be_ignored() {
         warning(bad, Dialect::Debian).text,
         "debian ignores this whole file today: line 2 cannot be read"
     );
+    assert!(
+        ids(bad, Dialect::Cronie, Format::User).is_empty(),
+        "cronie skips just that line"
+    );
     assert_eq!(
-        warning(bad, Dialect::Cronie).text,
-        "cronie ignores this line today: line 2 cannot be read"
+        warning("@daily x\n@daily y", Dialect::Cronie).text,
+        "cronie ignores this line today: the last line has no line feed"
     );
     assert_eq!(warning(bad, Dialect::Debian).line, 2);
     assert_eq!(ids("@daily x", Dialect::Debian, Format::User), ["W01"]);
