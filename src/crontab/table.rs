@@ -79,6 +79,19 @@ pub enum Refusal {
     },
 }
 
+impl LineKind {
+    /// The word for the kind in listings: `blank`, `comment`, `env`, `entry` or `error`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            LineKind::Blank => "blank",
+            LineKind::Comment => "comment",
+            LineKind::Env { .. } => "env",
+            LineKind::Entry(_) => "entry",
+            LineKind::Error(_) => "error",
+        }
+    }
+}
+
 impl Verdict {
     /// Whether the file is accepted.
     pub fn is_accepted(self) -> bool {
