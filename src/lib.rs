@@ -7,6 +7,7 @@
 //! `control` · `daemon` · `view` · `cli`
 
 pub mod clock;
+pub mod crontab;
 pub mod daemon;
 pub mod engine;
 pub mod model;

@@ -1,5 +1,12 @@
 //! The one test binary.
 
+mod crontab_corpus;
+mod crontab_lines;
+mod crontab_names;
+mod crontab_probes;
+mod crontab_props;
+mod crontab_truth;
+mod crontab_warnings;
 mod schedule_drawn;
 mod schedule_engines;
 mod schedule_properties;
