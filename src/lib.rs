@@ -6,7 +6,10 @@
 //! `clock` · `schedule` · `model` · `crontab` · `engine` · `config` · `store` · `process` ·
 //! `control` · `daemon` · `view` · `cli`
 
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod control;
 pub mod crontab;
 pub mod daemon;
 pub mod engine;

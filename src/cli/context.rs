@@ -1,0 +1,122 @@
+//! What every command is given: where, who, when, and how to speak.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::{Value, json};
+
+use crate::cli::error::CliError;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Paths, User};
+use crate::schedule::{UnixMs, Zone};
+use crate::store::Store;
+
+/// How a command's answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+    /// One JSON object a line.
+    JsonLines,
+}
+
+/// What every command is given.
+pub struct Context {
+    /// The files of the instance.
+    pub paths: Paths,
+    /// Who asks.
+    pub user: User,
+    /// The clock.
+    pub clock: SystemClock,
+    /// The zone times are shown in.
+    pub zone: Zone,
+    /// How the answer is written.
+    pub form: Form,
+    /// Whether colours may be used on standard output.
+    pub color: bool,
+    /// Whether questions may be asked.
+    pub ask: bool,
+}
+
+impl Context {
+    /// The time now, Unix milliseconds.
+    pub fn now(&self) -> UnixMs {
+        self.clock.now().wall
+    }
+
+    /// The store, to read.
+    ///
+    /// # Errors
+    /// Those of opening it.
+    pub fn read(&self) -> Result<Store, CliError> {
+        Ok(Store::open_to_read(&self.paths.store)?)
+    }
+
+    /// The store, to write.
+    ///
+    /// # Errors
+    /// Those of opening it.
+    pub fn write(&self) -> Result<Store, CliError> {
+        Ok(Store::open(&self.paths.store)?)
+    }
+
+    /// Tells the daemon that something changed.
+    pub fn nudge(&self) {
+        crate::control::nudge(&self.paths.socket);
+    }
+
+    /// Whether standard output is a terminal.
+    pub fn on_terminal(&self) -> bool {
+        std::io::stdout().is_terminal()
+    }
+
+    /// Writes the items of an answer in JSON, or calls `text` to write it for people.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn answer(
+        &self,
+        items: impl FnOnce() -> Vec<Value>,
+        text: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), CliError> {
+        let mut out = std::io::stdout().lock();
+        match self.form {
+            Form::Text => text(&mut out)?,
+            Form::Json => writeln!(out, "{}", json!({"v": 1, "items": items()}))?,
+            Form::JsonLines => {
+                for item in items() {
+                    writeln!(out, "{item}")?;
+                }
+            }
+        }
+        out.flush()?;
+        Ok(())
+    }
+
+    /// Writes an answer that is one item.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn answer_one(
+        &self,
+        item: impl FnOnce() -> Value,
+        text: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), CliError> {
+        let mut out = std::io::stdout().lock();
+        match self.form {
+            Form::Text => text(&mut out)?,
+            Form::Json => writeln!(out, "{}", json!({"v": 1, "item": item()}))?,
+            Form::JsonLines => writeln!(out, "{}", item())?,
+        }
+        out.flush()?;
+        Ok(())
+    }
+
+    /// Says something that is not the answer, on standard error.
+    pub fn say(&self, text: &str) {
+        // Whoever closed standard error does not want to hear it.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}

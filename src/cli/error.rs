@@ -1,0 +1,154 @@
+//! What a command says when it cannot do what it was asked.
+
+use crate::config::NoHome;
+use crate::control::ControlError;
+use crate::store::StoreError;
+
+/// What kind of failure it was; the kind decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It failed.
+    Failed,
+    /// It was asked wrongly.
+    Usage,
+    /// No such job or run.
+    NotFound,
+    /// The daemon is not reachable.
+    NoDaemon,
+    /// Refused: a name taken, an instance held.
+    Refused,
+    /// An invalid schedule or file.
+    Invalid,
+    /// Not allowed.
+    Denied,
+    /// Two things differ.
+    Differs,
+}
+
+impl Kind {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+            Kind::NotFound => 3,
+            Kind::NoDaemon => 4,
+            Kind::Refused => 5,
+            Kind::Invalid => 6,
+            Kind::Denied => 7,
+            Kind::Differs => 8,
+        }
+    }
+}
+
+/// What a command says when it cannot do what it was asked: what, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CliError {
+    /// What kind of failure it was.
+    pub kind: Kind,
+    /// What happened, without "error:".
+    pub message: String,
+    /// Lines shown beneath it as they are, for example a caret under a column.
+    pub detail: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl CliError {
+    /// An error without a hint.
+    pub fn new(kind: Kind, message: impl Into<String>) -> CliError {
+        CliError {
+            kind,
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }
+    }
+
+    /// The same with a hint.
+    pub fn hint(mut self, hint: impl Into<String>) -> CliError {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with lines beneath it.
+    pub fn detail(mut self, detail: impl Into<String>) -> CliError {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// No job of that name; names the nearest one.
+    pub fn no_job(name: &str, known: &[String]) -> CliError {
+        let error = CliError::new(Kind::NotFound, format!("no job named \"{name}\""));
+        match nearest(name, known) {
+            Some(near) => error.hint(format!("did you mean \"{near}\"?")),
+            None => error.hint("`crake list` shows the jobs there are"),
+        }
+    }
+}
+
+/// The known word most like another, if one is like it at all.
+pub fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a String> {
+    let like = |k: &&String| strsim::jaro_winkler(word, k);
+    known
+        .iter()
+        .filter(|k| like(k) > 0.75)
+        .max_by(|a, b| like(a).total_cmp(&like(b)))
+}
+
+impl From<StoreError> for CliError {
+    fn from(e: StoreError) -> CliError {
+        let message = e.to_string();
+        match e {
+            StoreError::Directory { source, .. } => {
+                let kind = match source.kind() {
+                    std::io::ErrorKind::PermissionDenied
+                    | std::io::ErrorKind::ReadOnlyFilesystem => Kind::Denied,
+                    _ => Kind::Failed,
+                };
+                CliError::new(kind, message)
+                    .hint("choose another place with --home DIR or CRAKE_HOME=DIR")
+            }
+            StoreError::Open { .. } => CliError::new(Kind::Denied, message)
+                .hint("choose another place with --home DIR or CRAKE_HOME=DIR"),
+            StoreError::NotADatabase(_) | StoreError::Foreign(_) => {
+                CliError::new(Kind::Invalid, message)
+                    .hint("move it away, or choose another place with --home DIR")
+            }
+            StoreError::Newer { .. } => {
+                CliError::new(Kind::Refused, message).hint("use the newer crake with this store")
+            }
+            StoreError::Busy => CliError::new(Kind::Refused, message)
+                .hint("try again; `fuser` on the store tells who holds it"),
+            StoreError::NameTaken(_) => CliError::new(Kind::Refused, message)
+                .hint("choose another name, or replace the definition with --replace"),
+            StoreError::NoSuchJob(_) => {
+                CliError::new(Kind::NotFound, message).hint("`crake list` shows the jobs there are")
+            }
+            StoreError::NoSuchQueue(_) => CliError::new(Kind::NotFound, message)
+                .hint("the queues are high, normal and low, and those you made"),
+            StoreError::OldSqlite(_) | StoreError::Unreadable(_) | StoreError::Sqlite(_) => {
+                CliError::new(Kind::Failed, message)
+            }
+        }
+    }
+}
+
+impl From<ControlError> for CliError {
+    fn from(e: ControlError) -> CliError {
+        CliError::new(Kind::NoDaemon, e.to_string()).hint("start it with `crake daemon`")
+    }
+}
+
+impl From<NoHome> for CliError {
+    fn from(e: NoHome) -> CliError {
+        CliError::new(Kind::Failed, e.to_string())
+            .hint("say where with --home DIR or CRAKE_HOME=DIR")
+    }
+}
+
+impl From<std::io::Error> for CliError {
+    fn from(e: std::io::Error) -> CliError {
+        CliError::new(Kind::Failed, e.to_string())
+    }
+}
