@@ -18,7 +18,8 @@ mod search;
 mod seconds;
 mod spread;
 mod warn;
-pub mod zone;
+mod zone;
+mod zone_name;
 
 use std::fmt;
 use std::str::FromStr;
@@ -106,7 +107,7 @@ pub struct ParseOptions {
     /// What is done when that clock changes.
     pub dst: DstRule,
     /// The first fire of `every …`; the Unix epoch, or midnight of that day on the zone's clock for
-    /// days and months, if not given.
+    /// days and months, if not given. Days and months are counted from its whole second.
     pub anchor: Option<UnixMs>,
     /// Decides the numbers drawn for `~` and `H`: a number stored with the job or a hash of its
     /// name.

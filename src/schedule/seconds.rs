@@ -64,9 +64,11 @@ pub(crate) fn parse(text: &str, words: &[Word<'_>]) -> Result<Fields, ScheduleEr
     Ok(fields)
 }
 
+fn set_of(spec: &impl TimeUnitSpec) -> u64 {
+    spec.iter().fold(0, |set, value| set | 1 << value)
+}
+
 fn read_back(schedule: &cron::Schedule, words: &[Word<'_>]) -> Fields {
-    let set =
-        |spec: &dyn Fn() -> Vec<u32>| spec().iter().fold(0, |set, value| set | 1_u64 << value);
     let restricted_years = words.get(6).filter(|word| word.text != "*");
     let years = restricted_years.map(|_| {
         let mut years = Years::default();
@@ -76,20 +78,21 @@ fn read_back(schedule: &cron::Schedule, words: &[Word<'_>]) -> Fields {
             .for_each(|year| years.insert(year as i32));
         years
     });
-    let starts = |index: usize, marks: [char; 2]| words[index].text.starts_with(marks);
+    let starred = |index: usize| words[index].text.starts_with('*');
+    let open = |index: usize| words[index].text.starts_with(['*', '?']);
     Fields {
-        second: set(&|| schedule.seconds().iter().collect()),
-        minute: set(&|| schedule.minutes().iter().collect()),
-        hour: set(&|| schedule.hours().iter().collect()) as u32,
-        dom: set(&|| schedule.days_of_month().iter().collect()) as u32,
-        month: set(&|| schedule.months().iter().collect()) as u16,
+        second: set_of(schedule.seconds()),
+        minute: set_of(schedule.minutes()),
+        hour: set_of(schedule.hours()) as u32,
+        dom: set_of(schedule.days_of_month()) as u32,
+        month: set_of(schedule.months()) as u16,
         // The crate counts weekdays from 1.
-        dow: (set(&|| schedule.days_of_week().iter().collect()) >> 1) as u8,
+        dow: (set_of(schedule.days_of_week()) >> 1) as u8,
         years,
-        minute_star: starts(1, ['*', '*']),
-        hour_star: starts(2, ['*', '*']),
-        dom_star: starts(DAY_OF_MONTH, ['*', '?']),
-        dow_star: starts(DAY_OF_WEEK, ['*', '?']),
+        minute_star: starred(1),
+        hour_star: starred(2),
+        dom_star: open(DAY_OF_MONTH),
+        dow_star: open(DAY_OF_WEEK),
         both_days: true,
         specials: None,
     }

@@ -1,7 +1,7 @@
 //! What is allowed but seldom meant.
 
 use crate::schedule::error::{FieldName, split_words};
-use crate::schedule::fields::{ALL_DOM, ALL_DOW, ALL_HOURS, ALL_SIXTY, Fields};
+use crate::schedule::fields::{ALL_DOM, ALL_DOW, ALL_SIXTY, Fields};
 use crate::schedule::{Dialect, Schedule};
 
 /// The fields whose starred steps are looked at, with the number of values each has.
@@ -34,7 +34,7 @@ pub(crate) fn warnings(schedule: &Schedule) -> Vec<String> {
         Dialect::Nickname | Dialect::Every | Dialect::At => {}
     }
     day_warning(fields, &mut found);
-    if fields.minute == ALL_SIXTY && fields.hour != ALL_HOURS && fields.hour.count_ones() == 1 {
+    if fields.minute == ALL_SIXTY && fields.hour.count_ones() == 1 {
         let hour = fields.hour.trailing_zeros();
         found.push(format!(
             "fires every minute from {hour:02}:00 to {hour:02}:59; write 0 in the minute field for \

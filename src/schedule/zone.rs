@@ -14,9 +14,13 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use crate::schedule::UnixMs;
 use crate::schedule::civil::{Civil, WallSecond};
 use crate::schedule::offsets::{OffsetTable, Segment, TABLE_END};
+use crate::schedule::zone_name::{is_plausible, nearest};
+
+pub use crate::schedule::zone_name::ZoneError;
 
 const TZDATA: &str = "/usr/share/zoneinfo";
 const LOCALTIME: &str = "/etc/localtime";
+const TIMEZONE: &str = "/etc/timezone";
 
 /// A time zone. Cloning it is cheap.
 #[derive(Clone)]
@@ -28,26 +32,6 @@ struct Inner {
     name: String,
     rules: TimeZone,
     table: OffsetTable,
-}
-
-/// Why a zone could not be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ZoneError {
-    /// The name is empty.
-    #[error("the time zone name is empty; write one such as Europe/Berlin or UTC")]
-    Empty,
-    /// The name is no name at all: a path, or with characters no zone has.
-    #[error("{name:?} is not a time zone name; write one such as Europe/Berlin or UTC")]
-    Malformed { name: String },
-    /// No such zone in the system's tzdata nor in the bundled copy.
-    #[error("unknown time zone {name:?}{}", .nearest.as_ref().map_or(String::new(), |near| format!("; did you mean {near}?")))]
-    Unknown {
-        name: String,
-        nearest: Option<String>,
-    },
-    /// A zone file that cannot be read.
-    #[error("cannot read the time zone file {path}: {reason}")]
-    Unreadable { path: String, reason: String },
 }
 
 /// What the wall clock of a zone shows, as instants. Times are Unix milliseconds.
@@ -104,10 +88,7 @@ impl Zone {
             .or_else(|_| TimeZoneDatabase::bundled().get(name))
             .ok()
             .filter(|rules| !rules.is_unknown())
-            .ok_or_else(|| ZoneError::Unknown {
-                name: name.to_owned(),
-                nearest: nearest(name),
-            })?;
+            .ok_or_else(|| Zone::unknown(name))?;
         let name = rules.iana_name().unwrap_or(name).to_owned();
         Ok(Zone::cached(name, rules))
     }
@@ -129,10 +110,10 @@ impl Zone {
         if value.is_empty() {
             return Ok(Zone::utc());
         }
-        if let Some((_, name)) = value.split_once("/zoneinfo/")
-            && value.starts_with('/')
+        if value.starts_with('/')
+            && let Some(zone) = Zone::of_path(value)
         {
-            return Zone::named(name);
+            return Ok(zone);
         }
         if value.starts_with('/') {
             return Zone::from_file(Path::new(value), value);
@@ -146,17 +127,27 @@ impl Zone {
     }
 
     fn from_localtime(path: &Path) -> Result<Zone, ZoneError> {
-        let Ok(link) = std::fs::read_link(path) else {
-            return if path.exists() {
-                Zone::from_file(path, "localtime")
-            } else {
-                Ok(Zone::utc())
-            };
-        };
-        match link.to_str().and_then(|link| link.split_once("zoneinfo/")) {
-            Some((_, name)) => Zone::named(name),
-            None => Zone::from_file(path, "localtime"),
+        if let Ok(link) = std::fs::read_link(path)
+            && let Some(zone) = link.to_str().and_then(Zone::of_path)
+        {
+            return Ok(zone);
         }
+        if !path.exists() {
+            return Ok(Zone::utc());
+        }
+        let zone = Zone::from_file(path, "localtime")?;
+        // A copied file has no name of its own; Debian writes it beside, maybe an outdated one.
+        let named = std::fs::read_to_string(TIMEZONE).ok();
+        let named = named.and_then(|name| Zone::named(name.trim()).ok());
+        Ok(named
+            .filter(|named| named.inner.table == zone.inner.table)
+            .unwrap_or(zone))
+    }
+
+    /// Returns the zone of a path into a tree of zone files, by the name it has there.
+    fn of_path(path: &str) -> Option<Zone> {
+        let (_, name) = path.split_once("zoneinfo/")?;
+        Zone::named(name.strip_prefix("posix/").unwrap_or(name)).ok()
     }
 
     fn from_file(path: &Path, name: &str) -> Result<Zone, ZoneError> {
@@ -167,6 +158,16 @@ impl Zone {
         let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
         let rules = TimeZone::tzif(name, &bytes).map_err(|error| unreadable(error.to_string()))?;
         Ok(Zone::from_rules(name, rules))
+    }
+
+    fn unknown(name: &str) -> ZoneError {
+        let candidates = jiff::tz::db()
+            .available()
+            .map(|zone| zone.as_str().to_owned());
+        ZoneError::Unknown {
+            name: name.to_owned(),
+            nearest: nearest(name, candidates),
+        }
     }
 
     fn cached(name: String, rules: TimeZone) -> Zone {
@@ -358,38 +359,4 @@ fn transition(before: &Segment, after: &Segment) -> Transition {
         before_seconds: before.offset as i32,
         after_seconds: after.offset as i32,
     }
-}
-
-/// Zone names are relative paths of letters, digits, `_`, `+` and `-`; `posix/` and `right/` are
-/// second copies of the tree, the latter with leap seconds that Unix time does not count.
-fn is_plausible(name: &str) -> bool {
-    let part_is_plain = |part: &str| {
-        part.starts_with(|c: char| c.is_ascii_alphabetic())
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_+-".contains(c))
-    };
-    name.len() <= 64
-        && name.split('/').all(part_is_plain)
-        && !name.starts_with("posix/")
-        && !name.starts_with("right/")
-}
-
-/// Returns the zone name most like `name`, comparing whole names and cities alone.
-fn nearest(name: &str) -> Option<String> {
-    let wanted = name.to_lowercase();
-    let mut best: Option<(f64, String)> = None;
-    for candidate in jiff::tz::db().available() {
-        let candidate = candidate.as_str();
-        let lower = candidate.to_lowercase();
-        let city = lower.rsplit('/').next().unwrap_or(&lower);
-        let wanted_city = wanted.rsplit('/').next().unwrap_or(&wanted);
-        let likeness = strsim::jaro_winkler(&wanted, &lower)
-            .max(strsim::jaro_winkler(wanted_city, city) - 0.01);
-        if best.as_ref().is_none_or(|(score, _)| likeness > *score) {
-            best = Some((likeness, candidate.to_owned()));
-        }
-    }
-    best.filter(|(likeness, _)| *likeness >= 0.85)
-        .map(|(_, name)| name)
 }

@@ -64,3 +64,14 @@ pub fn next(schedule: &Schedule, after: &str, count: usize) -> Vec<String> {
         .map(|at| shown(at, schedule.zone()))
         .collect()
 }
+
+/// Returns the message, the caret and the hint of a refusal.
+pub fn refused(expr: &str) -> String {
+    match Schedule::parse(expr, &ParseOptions::default()) {
+        Ok(schedule) => panic!("{expr:?} was accepted as {schedule:?}"),
+        Err(error) => {
+            let hint = error.hint.as_deref().unwrap_or_default();
+            format!("{error}\n{}\n{hint}", error.caret())
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use crake::schedule::{DstRule, Fields, ParseOptions, Schedule, Zone};
 
-use crate::schedule_text::{ms, next, parse, parse_with, shown, zone};
+use crate::schedule_text::{ms, next, parse, parse_with, refused, shown, zone};
 
 const NEW_YORK: &str = "America/New_York";
 const LORD_HOWE: &str = "Australia/Lord_Howe";
@@ -10,17 +10,6 @@ const LORD_HOWE: &str = "Australia/Lord_Howe";
 fn days(expr: &str, after: &str, count: usize) -> Vec<String> {
     let times = next(&parse(expr, "UTC"), after, count);
     times.iter().map(|time| time[..10].to_owned()).collect()
-}
-
-fn refused(expr: &str) -> String {
-    match Schedule::parse(expr, &ParseOptions::default()) {
-        Ok(schedule) => panic!("{expr:?} was accepted as {schedule:?}"),
-        Err(error) => format!(
-            "{error}\n{}\n{}",
-            error.caret(),
-            error.hint.as_deref().unwrap_or_default()
-        ),
-    }
 }
 
 #[test]
