@@ -14,5 +14,6 @@ pub mod crontab;
 pub mod daemon;
 pub mod engine;
 pub mod model;
+pub mod process;
 pub mod schedule;
 pub mod store;

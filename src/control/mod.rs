@@ -51,8 +51,6 @@ pub struct Alive {
     pub armed: usize,
     /// Runs alive.
     pub live: usize,
-    /// Decisions not yet in the store.
-    pub behind: usize,
 }
 
 /// Longest line either side reads.

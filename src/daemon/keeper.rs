@@ -5,16 +5,18 @@
 //! start, wishes to cancel. While the store cannot be written, what was decided waits here (and in
 //! the ring) and nothing else stops.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::daemon::firing::{Batch, Fact, WINDOW};
+use crate::daemon::fact::{Batch, Fact};
+use crate::daemon::firing::WINDOW;
+use crate::daemon::held::Held;
 use crate::daemon::zones::Zones;
-use crate::engine::Armed;
+use crate::engine::{Armed, PROVISIONAL};
 use crate::model::{Drop, Fence, Job, Next, Outcome, Record, RunId};
 use crate::schedule::UnixMs;
-use crate::store::{self, NUMBERS_ASIDE, Store, StoreError, StoredOutput};
+use crate::store::{self, Store, StoreError, StoredOutput};
 
 /// Queued runs kept in memory for each queue.
 const QUEUED: usize = 128;
@@ -43,10 +45,7 @@ pub struct Keeper {
     recorded: Arc<AtomicI64>,
     pending: VecDeque<Batch>,
     outputs: HashMap<Fence, StoredOutput>,
-    held: HashSet<RunId>,
-    held_in: HashMap<String, usize>,
-    queue_of: HashMap<RunId, String>,
-    renumbered: HashMap<RunId, RunId>,
+    held: Held,
     numbers_end: i64,
     numbers_used: i64,
     seen: i64,
@@ -58,20 +57,14 @@ pub struct Keeper {
 
 impl Keeper {
     /// The store side over an open store. `recorded` tells the ring how far it is recorded.
-    ///
-    /// # Errors
-    /// Those of reading the store.
-    pub fn new(store: Store, zones: Zones, recorded: Arc<AtomicI64>) -> store::Result<Keeper> {
-        Ok(Keeper {
+    pub fn new(store: Store, zones: Zones, recorded: Arc<AtomicI64>) -> Keeper {
+        Keeper {
             store,
             zones,
             recorded,
             pending: VecDeque::new(),
             outputs: HashMap::new(),
-            held: HashSet::new(),
-            held_in: HashMap::new(),
-            queue_of: HashMap::new(),
-            renumbered: HashMap::new(),
+            held: Held::default(),
             numbers_end: 0,
             numbers_used: 0,
             seen: 0,
@@ -79,7 +72,7 @@ impl Keeper {
             look_at: None,
             refill: true,
             fault: None,
-        })
+        }
     }
 
     /// The store, to look at.
@@ -102,13 +95,9 @@ impl Keeper {
         self.pending.len()
     }
 
-    /// A queued run that the firing side holds, so that it is not given to it again.
-    fn hold(&mut self, run: RunId, queue: &str) {
-        let run = self.number_of(run);
-        if self.held.insert(run) {
-            *self.held_in.entry(queue.to_owned()).or_default() += 1;
-            self.queue_of.insert(run, queue.to_owned());
-        }
+    /// Everything in the ring up to this number is recorded.
+    pub fn recorded_up_to(&self, number: i64) {
+        self.recorded.fetch_max(number, Ordering::AcqRel);
     }
 
     /// A batch to be recorded.
@@ -132,6 +121,7 @@ impl Keeper {
         self.seen = self.store.data_version()?;
         self.load_window(now, &mut facts)?;
         self.look(now, &mut facts)?;
+        self.numbers(now, &mut facts)?;
         Ok(facts)
     }
 
@@ -167,7 +157,7 @@ impl Keeper {
         if self.reload_at().is_some_and(|at| at <= now) {
             self.load_window(now, &mut kept.facts)?;
         }
-        self.numbers(&mut kept.facts)
+        self.numbers(now, &mut kept.facts)
     }
 
     /// When the window of schedules in memory must be moved on.
@@ -190,9 +180,9 @@ impl Keeper {
             records.iter().filter_map(|r| self.output_of(r)).collect();
         self.store.keep_output(&outputs)?;
         let renumbered = self.store.record(&records, Some(ring_seq), now)?;
-        self.renumbered.extend(renumbered);
+        self.held.renumbered(renumbered);
         self.pending.clear();
-        self.recorded.fetch_max(ring_seq, Ordering::AcqRel);
+        self.recorded_up_to(ring_seq);
         kept.facts.push(Fact::Committed(number));
         for record in &records {
             self.recorded(record, kept);
@@ -213,21 +203,21 @@ impl Keeper {
         match record {
             Record::Fire(fire) => {
                 if let Some(new) = &fire.make {
-                    self.numbers_used = self.numbers_used.max(new.run.0);
-                    self.hold(new.run, &new.queue);
+                    self.number_used(new.run);
+                    self.held.hold(new.run, &new.queue);
                 }
             }
             Record::New(new) => {
-                self.numbers_used = self.numbers_used.max(new.run.0);
+                self.number_used(new.run);
             }
-            Record::Start(start) => self.release(start.run),
-            Record::Drop(drop) => self.release(drop.run),
+            Record::Start(start) => self.refill |= self.held.release(start.run),
+            Record::Drop(drop) => self.refill |= self.held.release(drop.run),
             Record::Ended(ended) => {
                 self.refill = true;
                 if let Next::Retry(_) = ended.next
                     && let Some(queue) = self.queue_of_run(ended.run)
                 {
-                    self.hold(ended.run, &queue);
+                    self.held.hold(ended.run, &queue);
                 }
                 self.outputs.remove(&ended.fence);
                 if ended.collect {
@@ -238,29 +228,18 @@ impl Keeper {
         }
     }
 
+    fn number_used(&mut self, run: RunId) {
+        if run.0 < PROVISIONAL {
+            self.numbers_used = self.numbers_used.max(run.0);
+        }
+    }
+
     fn queue_of_run(&self, run: RunId) -> Option<String> {
         self.store
-            .run(self.number_of(run))
+            .run(self.held.number_of(run))
             .ok()
             .flatten()
             .map(|r| r.queue)
-    }
-
-    /// The number a run has in the store.
-    fn number_of(&self, run: RunId) -> RunId {
-        self.renumbered.get(&run).copied().unwrap_or(run)
-    }
-
-    fn release(&mut self, run: RunId) {
-        let run = self.number_of(run);
-        if self.held.remove(&run) {
-            self.refill = true;
-            if let Some(queue) = self.queue_of.remove(&run)
-                && let Some(count) = self.held_in.get_mut(&queue)
-            {
-                *count = count.saturating_sub(1);
-            }
-        }
     }
 
     /// Definitions that changed since the last look.
@@ -283,7 +262,7 @@ impl Keeper {
         self.store.accept()?;
         let mut jobs: HashMap<String, Option<Arc<Job>>> = HashMap::new();
         for queue in self.store.queues()? {
-            let have = self.held_in.get(&queue.name).copied().unwrap_or(0);
+            let have = self.held.count_in(&queue.name);
             if have * 2 > QUEUED {
                 continue;
             }
@@ -291,7 +270,7 @@ impl Keeper {
                 &queue.name,
                 now,
                 QUEUED - have,
-                &self.held,
+                self.held.runs(),
                 QUEUED_PER_JOB,
             )?;
             if runs.is_empty() {
@@ -299,7 +278,7 @@ impl Keeper {
             }
             let mut known = Vec::new();
             for run in &runs {
-                self.hold(run.run, &queue.name);
+                self.held.hold(run.run, &queue.name);
                 if !jobs.contains_key(&run.job) {
                     let job = self.store.job(&run.job)?.map(|row| Arc::new(row.job));
                     known.extend(job.clone());
@@ -319,7 +298,7 @@ impl Keeper {
     fn look_for_cancelled(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
         let (mut known, mut drops) = (Vec::new(), Vec::new());
         for wish in self.store.cancelled()? {
-            if wish.queued && !self.held.contains(&wish.run) {
+            if wish.queued && !self.held.runs().contains(&wish.run) {
                 let job = self.store.run(wish.run)?.map(|r| r.job);
                 drops.push(Record::Drop(Drop {
                     run: wish.run,
@@ -333,11 +312,7 @@ impl Keeper {
                 }));
                 continue;
             }
-            let given = self
-                .renumbered
-                .iter()
-                .find(|(_, kept)| **kept == wish.run)
-                .map_or(wish.run, |(given, _)| *given);
+            let given = self.held.given_number(wish.run);
             known.push((given, wish.by));
         }
         if !drops.is_empty() {
@@ -407,23 +382,24 @@ impl Keeper {
         Ok(armed)
     }
 
-    /// Puts run numbers aside for the firing side. Once clients have drawn higher ones, those still
-    /// aside are given up, so that numbers grow with time.
-    fn numbers(&mut self, facts: &mut Vec<Fact>) -> store::Result<()> {
+    /// Puts run numbers aside for the firing side, about as many as it will soon use. Once clients
+    /// have drawn higher ones, those still aside are given up, so that numbers grow with time.
+    fn numbers(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
+        let wanted = self.store.numbers_wanted(now + AHEAD_MS)?;
         let last = self.store.last_number()?.0;
         let left = self.numbers_end - self.numbers_used;
-        if last == self.numbers_end && left > NUMBERS_ASIDE / 2 {
+        if last == self.numbers_end && left * 2 >= wanted {
             return Ok(());
         }
         let first = if last == self.numbers_end {
-            self.store.reserve_numbers(NUMBERS_ASIDE - left.max(0))?;
+            self.store.reserve_numbers(wanted - left.max(0))?;
             self.numbers_used + 1
         } else {
-            self.store.reserve_numbers(NUMBERS_ASIDE)?.0
+            self.store.reserve_numbers(wanted)?.0
         };
         self.numbers_used = first - 1;
         self.numbers_end = self.store.last_number()?.0;
-        facts.push(Fact::Numbers(RunId(first)));
+        facts.push(Fact::Numbers(RunId(first), RunId(self.numbers_end + 1)));
         Ok(())
     }
 }

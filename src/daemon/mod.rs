@@ -1,7 +1,23 @@
 //! The loop that joins the parts: guardian, core, firing, store, workers.
+//!
+//! [`guardian`] starts [`core`]; the core recovers ([`recovery`]) and runs its threads: [`firing`]
+//! decides and writes the [`ring`], [`scribe`] around [`keeper`] writes the store, [`spawner`]
+//! hands orders to the workers, [`api`] answers the socket. No decision is made here; those are in
+//! `engine`.
 
+pub mod alarm;
+pub mod api;
+pub mod core;
+pub mod fact;
 pub mod firing;
+pub mod guardian;
+pub mod held;
 pub mod keeper;
+pub mod mailbox;
 pub mod order;
+pub mod pulse;
+pub mod recovery;
 pub mod ring;
+pub mod scribe;
+pub mod spawner;
 pub mod zones;

@@ -6,8 +6,8 @@
 //! run and stands for the others.
 
 use crate::engine::admit::{Admission, admit};
-use crate::engine::{Armed, Plan, World};
-use crate::model::{CatchUp, Fire, Job, MissReason, NewRun, Origin, Record, RunId, Verdict};
+use crate::engine::{Armed, Numbers, Plan, World};
+use crate::model::{CatchUp, Fire, Job, MissReason, NewRun, Origin, Record, Verdict};
 use crate::schedule::UnixMs;
 
 /// Instants decided one by one in a pass; of a longer backlog the oldest are folded into one row.
@@ -19,7 +19,7 @@ const FOLDED: i64 = 1_000_000;
 /// Gives verdicts to what is due. Of each job at most one run is made in a pass, so that the next
 /// pass sees it.
 pub(in crate::engine) fn decide(world: &World, now: UnixMs, plan: &mut Plan) {
-    let mut number = world.next_run;
+    let mut numbers = world.numbers;
     let mut made: std::collections::HashSet<&str> = Default::default();
     for (at, id) in &world.order {
         if *at > now {
@@ -37,7 +37,7 @@ pub(in crate::engine) fn decide(world: &World, now: UnixMs, plan: &mut Plan) {
             armed,
             job: world.job(name).map(|j| j.as_ref()),
             now,
-            number: &mut number,
+            numbers: &mut numbers,
         };
         if pass.decide(plan) {
             made.insert(name);
@@ -50,7 +50,7 @@ struct Pass<'a> {
     armed: &'a Armed,
     job: Option<&'a Job>,
     now: UnixMs,
-    number: &'a mut RunId,
+    numbers: &'a mut Numbers,
 }
 
 /// An undecided instant and what is known of it before any rule is applied.
@@ -238,8 +238,7 @@ impl Pass<'_> {
     }
 
     fn new_run(&mut self, job: &Job, instant: Instant) -> NewRun {
-        let run = *self.number;
-        *self.number = RunId(run.0 + 1);
+        let run = self.numbers.take();
         let origin = match instant.absent {
             Some(_) => Origin::CatchUp,
             None if self.armed.schedule.is_reboot() => Origin::Boot,

@@ -8,9 +8,11 @@
 pub(in crate::engine) mod admit;
 mod dispatch;
 mod due;
+mod numbers;
 mod settle;
 mod world;
 
+pub use numbers::{Numbers, PROVISIONAL};
 pub use world::{Armed, LiveRun, Over, Phase, World};
 
 use crate::model::{Record, RunId, StopCause};

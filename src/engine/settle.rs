@@ -37,7 +37,7 @@ fn ended(world: &World, live: &LiveRun, over: &Over, now: UnixMs) -> Ended {
         reason: reason(live, over),
         at: over.at,
         next,
-        collect: over.report.is_some(),
+        collect: true,
     }
 }
 

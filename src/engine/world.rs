@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::engine::Numbers;
 use crate::model::{
     Fence, Gap, Job, Outcome, Planned, Queue, QueuedRun, Record, Report, RunId, ScheduleId,
     StopCause,
@@ -80,7 +81,7 @@ pub struct World {
     pub(in crate::engine) cancelled: HashMap<RunId, Option<String>>,
     pub(in crate::engine) slots: u32,
     pub(in crate::engine) gaps: Vec<Gap>,
-    pub(in crate::engine) next_run: RunId,
+    pub(in crate::engine) numbers: Numbers,
     pub(in crate::engine) next_fence: Fence,
     pub(in crate::engine) boot_id: String,
     evicted: HashMap<ScheduleId, (UnixMs, u64)>,
@@ -90,14 +91,14 @@ pub struct World {
 const GAPS: usize = 64;
 
 impl World {
-    /// A world in which nothing is known but how many runs may be alive at once, the host's boot
-    /// and the next number of a claim.
-    pub fn new(slots: u32, boot_id: &str, next_fence: Fence) -> World {
+    /// A world in which nothing is known but how many runs may be alive at once, the host's boot,
+    /// the next number of a claim and the numbers for new runs.
+    pub fn new(slots: u32, boot_id: &str, next_fence: Fence, numbers: Numbers) -> World {
         World {
             slots,
             boot_id: boot_id.to_owned(),
             next_fence,
-            next_run: RunId(1),
+            numbers,
             ..World::default()
         }
     }
@@ -259,9 +260,9 @@ impl World {
         self.gaps.drain(..surplus);
     }
 
-    /// The next number to give a run.
-    pub fn number_from(&mut self, run: RunId) {
-        self.next_run = self.next_run.max(run);
+    /// The store has put numbers aside for new runs: from `first` to before `end`.
+    pub fn numbers_aside(&mut self, first: RunId, end: RunId) {
+        self.numbers.aside(first, end);
     }
 
     /// Takes up a decision as a fact.
@@ -269,7 +270,7 @@ impl World {
         match record {
             Record::Fire(fire) => {
                 if let Some(new) = &fire.make {
-                    self.number_from(RunId(new.run.0 + 1));
+                    self.numbers.used(new.run);
                     self.insert_queued(crate::engine::admit::queued(new, self.deadline_of(new)));
                 }
                 self.advance(fire.schedule, fire.until, fire.next_at);

@@ -46,6 +46,11 @@ const COLUMNS: &str = "name, spec, queue, priority, overlap, max_parallel, queue
   silence_ms, kill_grace_ms, start_deadline_ms, retry, backoff, on_lost, catch_up,
   catch_up_window_ms, catch_up_max, listed, version, created_at, updated_at";
 
+/// Ends a version now; or, where the clock was set back since, with the last instant that was
+/// decided for it, so that no row of the ledger lies outside the time in which it was in force.
+const END: &str = "until_at = max(?2, coalesce((SELECT max(f.until_at) FROM fire f
+  WHERE f.schedule = schedule.id), ?2))";
+
 /// How many pauses of a job are kept at hand.
 const PAUSES: i64 = 16;
 
@@ -74,7 +79,7 @@ impl Store {
             let row = job_row(tx, name)?.ok_or_else(|| StoreError::NoSuchJob(name.to_owned()))?;
             keep(tx, &row.job, &row.schedules, "removed", by, now)?;
             tx.execute(
-                "UPDATE schedule SET until_at = ?2 WHERE job = ?1 AND until_at IS NULL",
+                &format!("UPDATE schedule SET {END} WHERE job = ?1 AND until_at IS NULL"),
                 params![name, now],
             )?;
             tx.execute(
@@ -207,7 +212,7 @@ fn change_schedules(
             }
             None => {
                 tx.execute(
-                    "UPDATE schedule SET until_at = ?2 WHERE id = ?1",
+                    &format!("UPDATE schedule SET {END} WHERE id = ?1"),
                     params![planned.id.0, now],
                 )?;
             }

@@ -4,13 +4,16 @@
 //! crash. Recording it again changes nothing, because each statement is keyed by what it is about
 //! and guarded by the fence.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::model::{
     Drop, Ended, Fence, Fire, Gap, NewRun, Next, Note, Record, RunId, Spawned, Start,
 };
 use crate::schedule::UnixMs;
 use crate::store::{Result, Store};
+
+/// Numbers from here on were given out without the store; see the engine's numbers.
+const PROVISIONAL: i64 = 1 << 40;
 
 impl Store {
     /// Records a batch in one transaction, and up to which place of the ring it reaches. Gives the
@@ -45,6 +48,33 @@ impl Store {
             .execute([now])?;
             Ok(renumbered)
         })
+    }
+
+    /// The number a run is recorded under: another one where the number its job has seen was
+    /// provisional.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn number_of(&self, run: RunId) -> Result<RunId> {
+        real_number(&self.conn, run)
+    }
+
+    /// The run, the number of the attempt and the job that a claim belongs to, where the attempt's
+    /// end is not recorded.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn unended_attempt(&self, fence: Fence) -> Result<Option<(RunId, u32, String)>> {
+        Ok(self
+            .conn
+            .prepare_cached(
+                "SELECT a.run, a.n, r.job FROM attempt a JOIN run r ON r.id = a.run
+                 WHERE a.fence = ?1 AND a.ended_at IS NULL",
+            )?
+            .query_row([fence.0], |row| {
+                Ok((RunId(row.get(0)?), row.get(1)?, row.get(2)?))
+            })
+            .optional()?)
     }
 
     /// Up to which place of the ring everything is recorded.
@@ -108,6 +138,9 @@ fn record_fire(tx: &Transaction<'_>, fire: &Fire) -> Result<Option<RunId>> {
         fire.count,
         fire.until,
     ])?;
+    // A version that was ended a moment before the firing side heard of it was in force until then.
+    tx.prepare_cached("UPDATE schedule SET until_at = ?2 WHERE id = ?1 AND until_at < ?2")?
+        .execute(params![fire.schedule.0, fire.until])?;
     match fire.next_at {
         // The cursor only ever moves forward, so an old record cannot make the past due again.
         Some(next) => tx
@@ -120,52 +153,26 @@ fn record_fire(tx: &Transaction<'_>, fire: &Fire) -> Result<Option<RunId>> {
     Ok(run)
 }
 
-/// Makes a run and gives its number: nearly always the one it was given already.
-///
-/// The firing thread hands out numbers without asking the store. While the store is locked by
-/// another program that inserts runs itself, the two may give out the same one; then the later
-/// gets another here, and the one its job saw is kept beside it.
+/// Makes a run and gives its number: the one the store had put aside, or a new one in the place of
+/// a provisional one, which is kept beside it because its job has seen it.
 fn record_new(tx: &Transaction<'_>, new: &NewRun) -> Result<RunId> {
-    let holder: Option<(i64, Option<i64>, Option<i64>)> = tx
-        .prepare_cached("SELECT accepted, schedule, planned_at FROM run WHERE id = ?1")?
-        .query_row([new.run.0], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
     let known = real_number(tx, new.run)?;
     if known != new.run {
         return Ok(known);
     }
-    match holder {
-        None => insert_run(tx, new, Some(new.run)),
-        Some((1, schedule, planned_at))
-            if schedule == new.schedule.map(|s| s.0) && planned_at == new.planned_at =>
-        {
-            Ok(new.run)
-        }
-        Some(_) => {
-            let number = insert_run(tx, new, None)?;
-            tx.execute(
-                "INSERT INTO meta(key, value) VALUES('renumbered.' || ?1, ?2)",
-                params![new.run.0, number.0.to_string()],
-            )?;
-            record_note(
-                tx,
-                &Note {
-                    at: new.queued_at,
-                    level: crate::model::Level::Warn,
-                    kind: "renumbered".to_owned(),
-                    job: Some(new.job.clone()),
-                    run: Some(number),
-                    text: format!(
-                        "run {} of {} is recorded as {number}: another program took that number while the store was locked",
-                        new.run, new.job
-                    ),
-                },
-            )?;
-            Ok(number)
-        }
+    let exists: bool = tx
+        .prepare_cached("SELECT EXISTS(SELECT 1 FROM run WHERE id = ?1)")?
+        .query_row([new.run.0], |row| row.get(0))?;
+    if exists {
+        return Ok(new.run);
     }
+    if new.run.0 < PROVISIONAL {
+        return insert_run(tx, new, Some(new.run));
+    }
+    let number = insert_run(tx, new, None)?;
+    tx.prepare_cached("INSERT INTO meta(key, value) VALUES('renumbered.' || ?1, ?2)")?
+        .execute(params![new.run.0, number.0.to_string()])?;
+    Ok(number)
 }
 
 fn insert_run(tx: &Transaction<'_>, new: &NewRun, number: Option<RunId>) -> Result<RunId> {
@@ -190,8 +197,11 @@ fn insert_run(tx: &Transaction<'_>, new: &NewRun, number: Option<RunId>) -> Resu
 }
 
 /// The number a run is recorded under.
-fn real_number(tx: &Transaction<'_>, run: RunId) -> Result<RunId> {
-    let other: Option<String> = tx
+fn real_number(conn: &Connection, run: RunId) -> Result<RunId> {
+    if run.0 < PROVISIONAL {
+        return Ok(run);
+    }
+    let other: Option<String> = conn
         .prepare_cached("SELECT value FROM meta WHERE key = 'renumbered.' || ?1")?
         .query_row([run.0], |row| row.get(0))
         .optional()?;

@@ -29,7 +29,7 @@ pub use fires::{FireFilter, FireRow, MissedGroup, Totals};
 pub use history::HistoryRow;
 pub use jobs::{JobRow, NewSchedule};
 pub use outputs::StoredOutput;
-pub use queue::{Cancelled, LiveRow, NUMBERS_ASIDE};
+pub use queue::{Cancelled, LiveRow};
 pub use runs::{AttemptRow, Request, RunFilter, RunRow};
 pub use schedules::Armed;
 pub use schema::VERSION;

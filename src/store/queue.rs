@@ -36,8 +36,8 @@ pub struct Cancelled {
 const COLUMNS: &str = "id, job, queue, priority, run_at, queued_at, planned_at, origin, attempt,
   max_attempts, fence, args, env, deadline_at";
 
-/// Run numbers put aside for the firing thread at a time.
-pub const NUMBERS_ASIDE: i64 = 8;
+/// Most run numbers put aside for the firing thread at a time.
+const NUMBERS_ASIDE: i64 = 4096;
 
 /// How far a refill looks down one queue for runs that could start.
 const LOOK: usize = 10_000;
@@ -209,6 +209,36 @@ impl Store {
                 }
             }
         })
+    }
+
+    /// How many numbers to put aside: one for each schedule due by an instant and one for the next,
+    /// up to a bound.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn numbers_wanted(&self, by: UnixMs) -> Result<i64> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT count(*) + 1 FROM (SELECT 1 FROM due WHERE next_at <= ?1 LIMIT ?2)",
+        )?;
+        let wanted: i64 = statement.query_row([by, NUMBERS_ASIDE], |row| row.get(0))?;
+        let any: bool = self
+            .conn
+            .prepare_cached("SELECT EXISTS(SELECT 1 FROM due)")?
+            .query_row([], |row| row.get(0))?;
+        Ok(if any { wanted } else { 0 })
+    }
+
+    /// The next provisional number, given the first there is.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn next_provisional(&self, first: i64) -> Result<RunId> {
+        let last: Option<i64> = self.conn.query_row(
+            "SELECT max(CAST(substr(key, 12) AS INT)) FROM meta WHERE key >= 'renumbered.' AND key < 'renumbered/'",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(RunId(last.map_or(first, |last| last + 1)))
     }
 
     /// Takes back the numbers that were put aside and never used.

@@ -99,6 +99,23 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// The latest instant anything was planned for or done at. After the wall clock was set back it
+    /// lies in the future.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn latest_instant(&self) -> Result<UnixMs> {
+        let latest: Option<i64> = self.conn.query_row(
+            "SELECT max(at) FROM (SELECT max(planned_at) AS at FROM fire
+               UNION ALL SELECT max(alive_at) FROM session
+               UNION ALL SELECT max(from_at) FROM schedule
+               UNION ALL SELECT max(run_at) FROM run WHERE state = 'queued')",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(latest.unwrap_or(0))
+    }
+
     /// A note the daemon keeps for itself.
     ///
     /// # Errors

@@ -16,3 +16,4 @@ mod schedule_traps;
 mod schedule_vectors;
 mod schedule_words;
 mod schedule_zones;
+mod sim;

@@ -1,0 +1,79 @@
+//! What the daemon answers on its socket.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::clock::{Clock, Now};
+use crate::control::{Alive, Handler, Reply, Request};
+use crate::daemon::core::{Keep, Tell};
+use crate::daemon::mailbox::Sender;
+use crate::daemon::pulse::Pulse;
+
+/// How long the firing loop is waited for before it is said how old its last beat is.
+const PATIENCE_MS: i64 = 800;
+
+/// The api thread's handler.
+pub struct Api {
+    firing: Sender<Tell>,
+    keeper: Sender<Keep>,
+    pulse: Arc<Pulse>,
+    clock: Arc<dyn Clock>,
+    degraded: Arc<Mutex<Option<String>>>,
+    since: Now,
+}
+
+impl Api {
+    /// A handler that speaks for the given threads.
+    pub fn new(
+        firing: Sender<Tell>,
+        keeper: Sender<Keep>,
+        pulse: Arc<Pulse>,
+        clock: Arc<dyn Clock>,
+        degraded: Arc<Mutex<Option<String>>>,
+    ) -> Api {
+        let since = clock.now();
+        Api {
+            firing,
+            keeper,
+            pulse,
+            clock,
+            degraded,
+            since,
+        }
+    }
+
+    /// Asks the firing loop itself to come round, so that the answer proves that it does.
+    fn alive(&self) -> Alive {
+        let (before, asked) = (self.pulse.rounds(), self.clock.now().mono);
+        self.firing.send(Tell::Wake);
+        while self.pulse.rounds() == before && self.clock.now().mono - asked < PATIENCE_MS {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        let (armed, live) = self.pulse.counts();
+        Alive {
+            pid: rustix::process::getpid().as_raw_nonzero().get(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            since: self.since.wall,
+            beat_age_ms: self.pulse.age_ms(self.clock.now()),
+            degraded: self
+                .degraded
+                .lock()
+                .unwrap_or_else(|e| e.into_inner())
+                .clone(),
+            armed,
+            live,
+        }
+    }
+}
+
+impl Handler for Api {
+    fn handle(&mut self, request: Request) -> Reply {
+        match request {
+            Request::Ping => Reply::Alive(self.alive()),
+            Request::Nudge => {
+                self.keeper.send(Keep::Look);
+                Reply::Done
+            }
+        }
+    }
+}

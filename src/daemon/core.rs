@@ -1,0 +1,362 @@
+//! The core: the process that keeps time.
+//!
+//! Four threads. *Firing* decides and touches nothing that can block it but the ring. *Store* is
+//! the only writer of the store. *Spawner* talks to the workers. *Api* answers the socket. They
+//! share nothing but channels, a pulse and one line of text that says what is wrong.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::clock::{Clock, Now};
+use crate::config::Paths;
+use crate::control::Server;
+use crate::daemon::alarm::Alarm;
+use crate::daemon::api::Api;
+use crate::daemon::fact::{Batch, Fact};
+use crate::daemon::firing::Firing;
+use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
+use crate::daemon::order::Host;
+use crate::daemon::pulse::Pulse;
+use crate::daemon::recovery::{BeginError, Begun, Birth, begin};
+use crate::daemon::scribe::Scribe;
+use crate::daemon::spawner::{Errand, Hand, Spawner, stored_output};
+use crate::model::{Fence, Holding};
+use crate::process::{Pool, identity};
+use crate::schedule::Zone;
+use crate::store::{Store, StoreError, StoredOutput};
+
+/// What the firing thread is told.
+#[derive(Debug)]
+pub enum Tell {
+    /// Something to take up.
+    Fact(Fact),
+    /// Come round.
+    Wake,
+    /// End.
+    Stop,
+}
+
+/// What the store thread is told.
+#[derive(Debug)]
+pub enum Keep {
+    /// Decisions to be recorded.
+    Batch(Batch),
+    /// The output of an attempt that ended.
+    Output(Fence, StoredOutput),
+    /// Something in the store may have changed.
+    Look,
+    /// Record what there is and end.
+    Stop,
+}
+
+/// Why the core could not start, or how it ended.
+#[derive(Debug, thiserror::Error)]
+pub enum CoreError {
+    /// Another process keeps time here.
+    #[error("another daemon keeps time in {home}: process {pid}")]
+    Held {
+        /// The directory.
+        home: String,
+        /// The process.
+        pid: String,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something else that is needed cannot be had.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The workers' slots cannot be used.
+    #[error("cannot use the workers' slots: {0}")]
+    Slots(String),
+}
+
+/// What a core is started with.
+pub struct Setup {
+    /// The files of the instance.
+    pub paths: Paths,
+    /// What this host adds to the environment of jobs.
+    pub host: Host,
+    /// The zone of schedules that name none.
+    pub zone: Zone,
+    /// Most runs alive at once.
+    pub slots: u32,
+    /// Whether a guardian started it again.
+    pub again: bool,
+    /// Where the guardian listens for beats.
+    pub to_guardian: Option<OwnedFd>,
+    /// Becomes readable when the process is to end.
+    pub end: OwnedFd,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Longest sleep of the firing loop, so that its beat can be missed, milliseconds.
+pub const BEAT_MS: i64 = 5_000;
+
+/// Keeps time until told to end.
+///
+/// # Errors
+/// What keeps it from starting.
+pub fn run(setup: Setup) -> Result<(), CoreError> {
+    for dir in [&setup.paths.home, &setup.paths.spool, &setup.paths.logs] {
+        make_dir(dir)?;
+    }
+    let _held = take_lock(&setup.paths)?;
+    let store = Store::open(&setup.paths.store)?;
+    let boot_id = identity::boot_id().map_err(|e| io_error("cannot tell the boot", e))?;
+    let slots = |e: crate::process::PoolError| CoreError::Slots(e.to_string());
+    let mut pool = Pool::open(
+        &setup.paths.slots(),
+        Arc::clone(&setup.clock),
+        boot_id.clone(),
+    )
+    .map_err(slots)?;
+    let holdings = pool.survey();
+    let now = setup.clock.now();
+    let birth = Birth {
+        pid: rustix::process::getpid().as_raw_nonzero().get(),
+        boot_id,
+        slots: setup.slots,
+        again: setup.again,
+    };
+    let mut begun = begin(
+        store,
+        &setup.paths.ring(),
+        holdings.clone(),
+        &birth,
+        &setup.zone,
+        now,
+    )
+    .map_err(|e| match e {
+        BeginError::Store(e) => CoreError::Store(e),
+        BeginError::Ring(source) => io_error("cannot use the ring", source),
+    })?;
+    // Output is taken out of the slots before these are told to forget it.
+    for (fence, output) in outputs_of(&pool, &setup.paths, &holdings) {
+        begun.keeper.take_output(fence, output);
+    }
+    for fence in &begun.found.leftover {
+        pool.collected(*fence);
+    }
+    let server = Server::bind(&setup.paths.socket)
+        .map_err(|source| io_error("cannot listen on the socket", source))?;
+    keep_time(
+        setup,
+        Parts {
+            begun,
+            pool,
+            server,
+            now,
+        },
+    )
+}
+
+/// What the threads are made of.
+struct Parts {
+    begun: Begun,
+    pool: Pool,
+    server: Server,
+    now: Now,
+}
+
+fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
+    let begun = parts.begun;
+    let wire = |e| io_error("cannot make a channel", e);
+    let (firing_tx, firing_rx) = mailbox().map_err(wire)?;
+    let (keeper_tx, keeper_rx) = mailbox().map_err(wire)?;
+    let (errand_tx, errand_rx) = mailbox().map_err(wire)?;
+    let pulse = Arc::new(Pulse::new(setup.to_guardian));
+    let degraded = Arc::new(Mutex::new(None));
+    let alarm = Alarm::new().map_err(wire)?;
+    let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
+    let mut hand = Hand(errand_tx.clone());
+    firing.restart_unstarted(&begun.found.unstarted, &mut hand, parts.now.wall);
+
+    let spawner = Spawner {
+        pool: parts.pool,
+        logs: setup.paths.logs.clone(),
+        errands: errand_rx,
+        firing: firing_tx.clone(),
+        keeper: keeper_tx.clone(),
+        clock: Arc::clone(&setup.clock),
+    };
+    let scribe = Scribe::new(
+        begun.keeper,
+        keeper_rx,
+        firing_tx.clone(),
+        errand_tx.clone(),
+        Arc::clone(&setup.clock),
+        Arc::clone(&degraded),
+        &setup.paths,
+    )
+    .map_err(wire)?;
+    let mut api = Api::new(
+        firing_tx.clone(),
+        keeper_tx.clone(),
+        Arc::clone(&pulse),
+        Arc::clone(&setup.clock),
+        degraded,
+    );
+    let server = parts.server;
+    let spawner = named("spawner", move || spawner.run());
+    let scribe = named("store", move || scribe.run());
+    named("api", move || server.serve(&mut api));
+    let clock = Arc::clone(&setup.clock);
+    let to_keeper = keeper_tx.clone();
+    let facts = begun.facts;
+    let firing = named("firing", move || {
+        fire(
+            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse,
+        );
+    });
+    wait_for_end(&setup.end);
+    firing_tx.send(Tell::Stop);
+    join(firing);
+    keeper_tx.send(Keep::Stop);
+    join(scribe);
+    errand_tx.send(Errand::Leave);
+    join(spawner);
+    // The lock still is ours, so nobody else can have bound the socket.
+    let _ = std::fs::remove_file(&setup.paths.socket);
+    Ok(())
+}
+
+/// The firing loop.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the loop joins everything the thread owns"
+)]
+fn fire(
+    mut firing: Firing,
+    mut facts: Vec<Fact>,
+    mailbox: &Mailbox<Tell>,
+    keeper: &Sender<Keep>,
+    hand: &mut Hand,
+    alarm: &Alarm,
+    clock: &dyn Clock,
+    pulse: &Pulse,
+) {
+    loop {
+        let now = clock.now();
+        let (batch, wake_at) = firing.step(now, std::mem::take(&mut facts), hand);
+        if let Some(batch) = batch {
+            keeper.send(Keep::Batch(batch));
+        }
+        let (armed, _, live) = firing.world().counts();
+        pulse.beat(now, armed, live);
+        alarm.set(wake_at.unwrap_or(now.wall + 2 * BEAT_MS));
+        let mut fds = [
+            PollFd::new(mailbox, PollFlags::IN),
+            PollFd::new(alarm, PollFlags::IN),
+        ];
+        // An interrupted sleep is a short one.
+        let _ = poll(&mut fds, Some(&timespec(BEAT_MS)));
+        alarm.hush();
+        for message in mailbox.take() {
+            match message {
+                Tell::Fact(fact) => facts.push(fact),
+                Tell::Wake => {}
+                Tell::Stop => return,
+            }
+        }
+    }
+}
+
+fn outputs_of(pool: &Pool, paths: &Paths, holdings: &[Holding]) -> Vec<(Fence, StoredOutput)> {
+    holdings
+        .iter()
+        .filter(|h| matches!(h, Holding::Ended { .. } | Holding::Dead { .. }))
+        .filter_map(|h| Some((h.fence(), stored_output(pool, &paths.logs, h.fence())?)))
+        .collect()
+}
+
+/// Takes the lock that says who keeps time here; held as long as the file is open.
+fn take_lock(paths: &Paths) -> Result<File, CoreError> {
+    let fail = |source| io_error("cannot take the lock", source);
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(paths.lock())
+        .map_err(fail)?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut pid = String::new();
+        file.read_to_string(&mut pid).map_err(fail)?;
+        return Err(CoreError::Held {
+            home: paths.home.display().to_string(),
+            pid: pid.trim().to_owned(),
+        });
+    }
+    file.set_len(0).map_err(fail)?;
+    writeln!(file, "{}", rustix::process::getpid().as_raw_nonzero()).map_err(fail)?;
+    Ok(file)
+}
+
+fn make_dir(dir: &std::path::Path) -> Result<(), CoreError> {
+    use std::os::unix::fs::DirBuilderExt;
+    if dir.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|source| {
+            CoreError::Store(StoreError::Directory {
+                path: dir.to_path_buf(),
+                source,
+            })
+        })
+}
+
+fn wait_for_end(end: &OwnedFd) {
+    loop {
+        let mut fds = [PollFd::new(end, PollFlags::IN)];
+        if poll(&mut fds, None).is_ok_and(|n| n > 0) {
+            return;
+        }
+    }
+}
+
+fn named(name: &str, body: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+    match thread::Builder::new().name(name.to_owned()).spawn(body) {
+        Ok(handle) => handle,
+        // Without its threads there is no daemon; the guardian tries again.
+        Err(_) => std::process::abort(),
+    }
+}
+
+fn join(thread: thread::JoinHandle<()>) {
+    if thread.join().is_err() {
+        std::process::abort();
+    }
+}
+
+pub(in crate::daemon) fn timespec(ms: i64) -> Timespec {
+    Timespec {
+        tv_sec: ms.max(0) / 1000,
+        tv_nsec: ms.max(0) % 1000 * 1_000_000,
+    }
+}
+
+fn io_error(what: &str, source: std::io::Error) -> CoreError {
+    CoreError::Io {
+        what: what.to_owned(),
+        source,
+    }
+}

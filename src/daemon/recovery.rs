@@ -1,0 +1,356 @@
+//! The world as it is found at a start: store, ring and the workers' ledgers, and nothing else.
+//!
+//! Each claim without a recorded outcome is settled by what the files prove. No case needs a clock
+//! or a timeout to be decided:
+//!
+//! | ledger of a slot | lock | means |
+//! |---|---|---|
+//! | carries the claim, no exit | held | its worker is alive: adopted |
+//! | carries the claim, exit written | either | it ended like that |
+//! | carries the claim, no exit | free, same boot | its worker was killed: `lost` |
+//! | carries the claim, no exit | free, other boot | the host went down: `interrupted` |
+//! | no slot carries it | same boot | it never reached a worker: started now |
+//! | no slot carries it | other boot | whether it ran is not known: `interrupted` |
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::clock::Now;
+use crate::daemon::fact::Fact;
+use crate::daemon::keeper::Keeper;
+use crate::daemon::ring::Ring;
+use crate::daemon::zones::Zones;
+use crate::engine::{Armed, Numbers, Over, PROVISIONAL, Phase, World};
+use crate::model::{
+    Ended, Fence, Gap, Holding, Level, MissReason, Next, Note, Outcome, Planned, Record, Report,
+    RunId,
+};
+use crate::schedule::{UnixMs, Zone};
+use crate::store::{self, LiveRow, Session, Store, StoreError};
+
+/// How this process came to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Birth {
+    /// This process.
+    pub pid: i32,
+    /// The boot of the host.
+    pub boot_id: String,
+    /// Most runs alive at once.
+    pub slots: u32,
+    /// Whether a guardian started it again after its predecessor died. What fell due in the
+    /// seconds between is then late, not missed.
+    pub again: bool,
+}
+
+/// A core that is started again within this time has missed nothing, milliseconds.
+pub const AGAIN_MS: i64 = 10_000;
+
+/// What recovery found.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The world.
+    pub world: World,
+    /// Runs that were claimed and never reached a worker.
+    pub unstarted: Vec<RunId>,
+    /// Claims in slots that no run waits for any more.
+    pub leftover: Vec<Fence>,
+    /// `@reboot` schedules that owe a fire for this boot, and the instant of it.
+    pub booted: (UnixMs, Vec<Planned>),
+}
+
+/// Everything a core begins with.
+pub struct Begun {
+    /// The ring.
+    pub ring: Ring,
+    /// The store side.
+    pub keeper: Keeper,
+    /// What recovery found.
+    pub found: Recovered,
+    /// What the firing side must know first.
+    pub facts: Vec<Fact>,
+}
+
+/// Why a core cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The ring.
+    #[error("the ring: {0}")]
+    Ring(#[source] std::io::Error),
+}
+
+/// Opens the ring, recovers, and gathers what the firing side must know.
+///
+/// # Errors
+/// Those of the store and of the ring file.
+pub fn begin(
+    mut store: Store,
+    ring: &Path,
+    holdings: Vec<Holding>,
+    birth: &Birth,
+    zone: &Zone,
+    now: Now,
+) -> Result<Begun, BeginError> {
+    let (ring, entries) = Ring::open(ring, store.ring_seq()?).map_err(BeginError::Ring)?;
+    let found = recover(&mut store, &entries, holdings, birth, now)?;
+    let mut keeper = Keeper::new(store, Zones::new(zone.clone()), ring.recorded());
+    keeper.recorded_up_to(ring.last());
+    let mut facts = keeper.begin(now.wall)?;
+    facts.extend(boot_fires(&keeper, &found, zone)?);
+    Ok(Begun {
+        ring,
+        keeper,
+        found,
+        facts,
+    })
+}
+
+/// The fires of `@reboot` schedules for this boot.
+fn boot_fires(keeper: &Keeper, found: &Recovered, zone: &Zone) -> Result<Vec<Fact>, StoreError> {
+    let (boot_at, planned) = &found.booted;
+    let zones = Zones::new(zone.clone());
+    let mut facts = Vec::new();
+    for planned in planned {
+        let Some(job) = keeper.store().job(&planned.job)? else {
+            continue;
+        };
+        if let Ok(schedule) = zones.schedule(planned) {
+            let armed = Armed {
+                planned: planned.clone(),
+                schedule: Arc::new(schedule),
+                next_at: *boot_at,
+            };
+            facts.push(Fact::Due(vec![(Arc::new(job.job), vec![armed])]));
+        }
+    }
+    Ok(facts)
+}
+
+/// Takes what the ring holds into the store, opens a session, and makes a world of what is there.
+///
+/// # Errors
+/// Those of the store.
+pub fn recover(
+    store: &mut Store,
+    ring: &[(i64, Record)],
+    holdings: Vec<Holding>,
+    birth: &Birth,
+    now: Now,
+) -> store::Result<Recovered> {
+    let records: Vec<Record> = ring.iter().map(|(_, record)| record.clone()).collect();
+    let last = store.last_session()?;
+    // The time the last session was alive must be read before anything is recorded under it.
+    if !records.is_empty() {
+        let alive = last.as_ref().map_or(now.wall, |s| s.alive_at);
+        store.record(&records, ring.last().map(|(seq, _)| *seq), alive)?;
+    }
+    store.give_back_numbers()?;
+    let highest = holdings.iter().map(|h| h.fence().0).max().unwrap_or(0);
+    let fence = Fence(store.last_fence()?.0.max(highest) + 1);
+    let numbers = Numbers::with_provisional(store.next_provisional(PROVISIONAL)?);
+    let mut world = World::new(birth.slots, &birth.boot_id, fence, numbers);
+    let boot_at = boot_at(store, last.as_ref(), birth, now)?;
+    for gap in gaps(last.as_ref(), birth, boot_at, now.wall) {
+        world.gap(gap);
+    }
+    if let Some(last) = &last {
+        tell_gap(store, last, birth, boot_at, now.wall)?;
+    }
+    let reboot = store.reboot_schedules(boot_at)?;
+    store.open_session(&Session {
+        pid: birth.pid,
+        boot_id: birth.boot_id.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: now.wall,
+        alive_at: now.wall,
+        stopped_at: None,
+    })?;
+    let (unstarted, leftover) = adopt(store, &mut world, holdings, birth, now.wall)?;
+    Ok(Recovered {
+        world,
+        unstarted,
+        leftover,
+        booted: (boot_at, reboot),
+    })
+}
+
+/// When the host booted, the same instant for as long as it is up: reckoned at the first start of
+/// the daemon in a boot and kept, because the wall clock may be set afterwards.
+fn boot_at(
+    store: &mut Store,
+    last: Option<&Session>,
+    birth: &Birth,
+    now: Now,
+) -> store::Result<UnixMs> {
+    if last.is_some_and(|s| s.boot_id == birth.boot_id)
+        && let Some(known) = store.meta("boot_at")?.and_then(|v| v.parse().ok())
+    {
+        return Ok(known);
+    }
+    let boot_at = (now.wall - now.boot).div_euclid(1000) * 1000;
+    store.set_meta("boot_at", &boot_at.to_string())?;
+    Ok(boot_at)
+}
+
+/// The spans in which undecided instants were missed. They are open at the far end: whatever is
+/// still undecided from before this start was not decided by anybody.
+fn gaps(last: Option<&Session>, birth: &Birth, boot_at: UnixMs, now: UnixMs) -> Vec<Gap> {
+    let until = if birth.again { now - AGAIN_MS } else { now };
+    let down = |from| Gap {
+        from,
+        until,
+        reason: MissReason::DaemonDown,
+    };
+    let rebooted = last.is_some_and(|s| s.boot_id != birth.boot_id);
+    if !rebooted || boot_at >= until {
+        return vec![down(UnixMs::MIN)];
+    }
+    let off = Gap {
+        from: UnixMs::MIN,
+        until: boot_at,
+        reason: MissReason::HostOff,
+    };
+    vec![off, down(boot_at - 1)]
+}
+
+/// Writes the gap between two sessions down for people.
+fn tell_gap(
+    store: &mut Store,
+    last: &Session,
+    birth: &Birth,
+    boot_at: UnixMs,
+    now: UnixMs,
+) -> store::Result<()> {
+    let from = last.stopped_at.unwrap_or(last.alive_at).min(now);
+    let mut records = Vec::new();
+    let mut told = |from, until, reason| {
+        if until > from {
+            records.push(Record::Gap(Gap {
+                from,
+                until,
+                reason,
+            }));
+        }
+    };
+    if last.boot_id == birth.boot_id {
+        told(from, now, MissReason::DaemonDown);
+    } else {
+        told(from, boot_at, MissReason::HostOff);
+        told(boot_at.max(from), now, MissReason::DaemonDown);
+    }
+    let how = match (last.stopped_at, birth.again) {
+        (Some(_), _) => "after it was stopped",
+        (None, true) => "again by its guardian, because it had died",
+        (None, false) => "after it had died",
+    };
+    records.push(Record::Note(Note {
+        at: now,
+        level: if last.stopped_at.is_some() {
+            Level::Info
+        } else {
+            Level::Warn
+        },
+        kind: "daemon".to_owned(),
+        job: None,
+        run: None,
+        text: format!(
+            "the daemon was started {how}; it was away for {} ms",
+            now - from
+        ),
+    }));
+    // Recording a gap must not make the last session look alive until now.
+    store.record(&records, None, last.alive_at)?;
+    Ok(())
+}
+
+/// Settles each run that the store says is running by what the slots prove.
+fn adopt(
+    store: &mut Store,
+    world: &mut World,
+    holdings: Vec<Holding>,
+    birth: &Birth,
+    now: UnixMs,
+) -> store::Result<(Vec<RunId>, Vec<Fence>)> {
+    let mut held: HashMap<Fence, Holding> = holdings.into_iter().map(|h| (h.fence(), h)).collect();
+    let mut unstarted = Vec::new();
+    for row in store.live()? {
+        if let Some(job) = store.job(&row.run.job)? {
+            world.know_job(Arc::new(job.job));
+        }
+        let phase = phase_of(&row, held.remove(&row.run.fence), birth, now);
+        if phase == Phase::Starting {
+            unstarted.push(row.run.run);
+        }
+        world.adopt(row.run, phase);
+    }
+    let mut leftover = Vec::new();
+    for holding in held.into_values() {
+        if !matches!(holding, Holding::Alive { .. }) {
+            leftover.push(holding.fence());
+            settle_leftover(store, holding, now)?;
+        }
+    }
+    leftover.sort();
+    Ok((unstarted, leftover))
+}
+
+/// An attempt whose run has gone on to another one, or is over: its end is recorded if it was not,
+/// and changes nothing else.
+fn settle_leftover(store: &mut Store, holding: Holding, now: UnixMs) -> store::Result<()> {
+    let fence = holding.fence();
+    let Some((run, attempt, job)) = store.unended_attempt(fence)? else {
+        return Ok(());
+    };
+    let report = match holding {
+        Holding::Ended { report, .. } => Some(report),
+        Holding::Alive { .. } | Holding::Dead { .. } => None,
+    };
+    let ended = Ended {
+        run,
+        job,
+        attempt,
+        fence,
+        outcome: report.as_ref().map_or(Outcome::Lost, Report::outcome),
+        reason: report.as_ref().and_then(|r| r.reason.clone()),
+        at: report.as_ref().map_or(now, |r| r.ended_at),
+        report,
+        next: Next::Final,
+        collect: true,
+    };
+    store.record(&[Record::Ended(Box::new(ended))], None, now)?;
+    Ok(())
+}
+
+fn phase_of(row: &LiveRow, holding: Option<Holding>, birth: &Birth, now: UnixMs) -> Phase {
+    let over = |outcome, text: &str| {
+        Phase::Over(Over {
+            outcome,
+            report: None,
+            reason: Some(text.to_owned()),
+            at: now,
+        })
+    };
+    match holding {
+        Some(Holding::Alive { .. }) => Phase::Running,
+        Some(Holding::Ended { report, .. }) => Phase::Over(Over {
+            outcome: report.outcome(),
+            reason: report.reason.clone(),
+            at: report.ended_at,
+            report: Some(report),
+        }),
+        Some(Holding::Dead {
+            other_boot: false, ..
+        }) => over(Outcome::Lost, "its worker was killed"),
+        Some(Holding::Dead {
+            other_boot: true, ..
+        }) => over(Outcome::Interrupted, "the host went down"),
+        None if row.boot_id == birth.boot_id => Phase::Starting,
+        None => over(
+            Outcome::Interrupted,
+            "the host went down; whether it had started is not known",
+        ),
+    }
+}

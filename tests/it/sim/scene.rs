@@ -1,0 +1,485 @@
+//! One seed: a store, a ring, workers, a clock, and what happens to them.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+
+use crake::clock::{Clock, ManualClock};
+use crake::daemon::fact::Fact;
+use crake::daemon::firing::Firing;
+use crake::daemon::keeper::Keeper;
+use crake::daemon::order::Host;
+use crake::daemon::recovery::{Birth, begin};
+use crake::model::{CatchUp, Command, Job, OnLost, Origin, Overlap, Pause, Policy, RunId, Spec};
+use crake::schedule::{UnixMs, Zone};
+use crake::store::{NewSchedule, Request, Store};
+use tempfile::TempDir;
+
+use super::dice::Dice;
+use super::fake::Fakes;
+
+/// 2026-03-08T04:00:00Z: three hours before New York's clocks go forward.
+const START: UnixMs = 1_772_942_400_000;
+
+/// Most runs alive at once.
+pub const SLOTS: u32 = 6;
+
+thread_local! {
+    /// Seams still to be passed before the next crash.
+    static FUSE: Cell<i64> = const { Cell::new(-1) };
+}
+
+struct Crash;
+
+fn seam(_name: &'static str) {
+    let left = FUSE.get();
+    if left == 0 {
+        FUSE.set(-1);
+        resume_unwind(Box::new(Crash));
+    }
+    if left > 0 {
+        FUSE.set(left - 1);
+    }
+}
+
+/// What a simulation can tell of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    pub crashes: u64,
+    pub seams: u64,
+    pub reboots: u64,
+    pub fires: u64,
+    pub starts: u64,
+}
+
+impl Told {
+    pub fn add(&mut self, other: &Told) {
+        self.crashes += other.crashes;
+        self.seams += other.seams;
+        self.reboots += other.reboots;
+        self.fires += other.fires;
+        self.starts += other.starts;
+    }
+}
+
+struct Core {
+    firing: Firing,
+    keeper: Keeper,
+    facts: Vec<Fact>,
+    unstarted: Vec<RunId>,
+    wake_at: Option<UnixMs>,
+}
+
+/// One seed.
+pub struct Scene {
+    pub seed: u64,
+    pub clock: ManualClock,
+    pub fakes: Fakes,
+    pub told: Told,
+    dir: TempDir,
+    dice: Dice,
+    core: Option<Core>,
+    boot: u64,
+    lock: Option<rusqlite::Connection>,
+    down_since: Option<UnixMs>,
+}
+
+impl Scene {
+    pub fn new(seed: u64) -> Scene {
+        // Memory, where there is some: the seams are cut in this process, not in the disk.
+        let shm = PathBuf::from("/dev/shm");
+        let dir = match shm.is_dir() {
+            true => tempfile::tempdir_in(shm),
+            false => tempfile::tempdir(),
+        };
+        let mut scene = Scene {
+            seed,
+            clock: ManualClock::at(START),
+            fakes: Fakes::default(),
+            told: Told::default(),
+            dir: dir.expect("a directory"),
+            dice: Dice::new(seed),
+            core: None,
+            boot: 1,
+            lock: None,
+            down_since: None,
+        };
+        scene.fakes.dice = Dice::new(seed ^ 0xfa4e);
+        scene.fakes.now = START;
+        scene.define_all();
+        scene
+    }
+
+    pub fn store(&self) -> Store {
+        Store::open(&self.dir.path().join("crake.db")).expect("the store")
+    }
+
+    pub fn now(&self) -> UnixMs {
+        self.clock.now().wall
+    }
+
+    fn define_all(&mut self) {
+        let schedules = [
+            "every 7s",
+            "* * * * *",
+            "*/5 * * * *",
+            "30 2 * * *",
+            "0 * * * *",
+            "every 90s",
+            "15,45 3-6 * * *",
+            "@hourly",
+            "@reboot",
+        ];
+        for index in 0..8 {
+            let expr = *self.dice.pick(&schedules).expect("a schedule");
+            self.define(&format!("job{index}"), expr);
+        }
+    }
+
+    fn define(&mut self, name: &str, expr: &str) {
+        let mut policy = Policy {
+            overlap: *self.dice.pick(Overlap::ALL).expect("a rule"),
+            catch_up: *self.dice.pick(CatchUp::ALL).expect("a rule"),
+            on_lost: *self.dice.pick(OnLost::ALL).expect("a rule"),
+            retry: u32::try_from(self.dice.below(3)).unwrap_or(0),
+            catch_up_max: 5,
+            queue_max: 10,
+            ..Policy::default()
+        };
+        if self.dice.one_in(4) {
+            policy.start_deadline_ms = Some(20_000);
+        }
+        if policy.overlap == Overlap::Allow {
+            policy.max_parallel = Some(2);
+        }
+        if self.dice.one_in(3) {
+            policy.queue = "high".to_owned();
+        }
+        let job = Job {
+            name: name.to_owned(),
+            spec: Spec::of(Command::Line("true".into())),
+            policy,
+            pauses: Vec::new(),
+            version: 1,
+            listed: true,
+        };
+        let schedule = NewSchedule {
+            expr: expr.to_owned(),
+            zone: Some("America/New_York".to_owned()),
+            dst: "vixie".to_owned(),
+            anchor: None,
+        };
+        let now = self.now();
+        let put = self.store().put_job(&job, &[schedule], true, "sim", now);
+        put.expect("a definition");
+    }
+
+    /// Some hours in which anything may happen.
+    pub fn play(&mut self) {
+        for _ in 0..160 {
+            self.happen();
+            if self.core.is_none() && self.dice.one_in(2) {
+                self.rise();
+            }
+            self.turn();
+            self.check_now();
+        }
+    }
+
+    fn happen(&mut self) {
+        match self.dice.below(40) {
+            0 => self.crash(),
+            1 | 2 => FUSE.set(self.dice.below(12)),
+            3 => self.reboot(),
+            4 => self.clock.suspend(self.dice.below(1_200_000)),
+            5 => self.clock.step(self.dice.below(1_800_000)),
+            6 => self.clock.step(-self.dice.below(1_800_000)),
+            7 => self.fakes.kill_one(),
+            8 => self.client_inserts(),
+            9 => self.somebody_cancels(),
+            10 => self.somebody_pauses(),
+            11 => self.somebody_edits(),
+            12 => self.stranger_locks(),
+            13 | 14 => self.lock = None,
+            15 => self.clock.advance(self.dice.below(400_000)),
+            _ => self.sleep(),
+        }
+        self.fakes.advance(self.now());
+    }
+
+    /// Sleeps as the firing loop would: until it wants to be woken, or something happens before.
+    fn sleep(&mut self) {
+        let wake_at = self.core.as_ref().and_then(|c| c.wake_at);
+        let until = wake_at.map_or(5_000, |at| (at - self.now()).clamp(0, 60_000));
+        let early = self.dice.one_in(3);
+        let ms = if early {
+            self.dice.below(until + 1)
+        } else {
+            until
+        };
+        self.clock.advance(ms);
+    }
+
+    fn crash(&mut self) {
+        if self.core.take().is_some() {
+            self.told.crashes += 1;
+            self.fakes.core_died();
+            self.down_since = Some(self.now());
+        }
+        FUSE.set(-1);
+    }
+
+    fn reboot(&mut self) {
+        self.crash();
+        self.lock = None;
+        self.fakes.host_died();
+        self.boot += 1;
+        self.told.reboots += 1;
+        let off = self.dice.below(3_600_000);
+        self.clock.reboot(off);
+    }
+
+    /// Starts a core as the daemon does.
+    fn rise(&mut self) {
+        if self.lock.is_some() {
+            // Without the store a core cannot begin; it tries again.
+            return;
+        }
+        self.fakes.advance(self.now());
+        let now = self.clock.now();
+        let away = now.wall - self.down_since.unwrap_or(now.wall);
+        let birth = Birth {
+            pid: 1,
+            boot_id: format!("boot{}", self.boot),
+            slots: SLOTS,
+            again: (0..2_000).contains(&away) && self.dice.one_in(2),
+        };
+        let ring = self.dir.path().join("ring");
+        let begun = begin(
+            self.store(),
+            &ring,
+            self.fakes.survey(),
+            &birth,
+            &Zone::utc(),
+            now,
+        )
+        .expect("a beginning");
+        self.fakes.core_died();
+        for fence in &begun.found.leftover {
+            self.fakes.attempts.remove(fence);
+        }
+        begun
+            .keeper
+            .store()
+            .set_patience(std::time::Duration::ZERO)
+            .expect("patience");
+        self.core = Some(Core {
+            firing: Firing::new(begun.found.world, begun.ring, Host::default(), now, seam),
+            keeper: begun.keeper,
+            facts: begun.facts,
+            unstarted: begun.found.unstarted,
+            wake_at: None,
+        });
+    }
+
+    /// The core comes round once; the store side may lag behind.
+    fn turn(&mut self) {
+        let Some(mut core) = self.core.take() else {
+            return;
+        };
+        let now = self.clock.now();
+        self.fakes.now = now.wall;
+        let fakes = &mut self.fakes;
+        let lagging = self.dice.one_in(4);
+        let turned = catch_unwind(AssertUnwindSafe(|| {
+            if !core.unstarted.is_empty() {
+                let runs = std::mem::take(&mut core.unstarted);
+                core.firing.restart_unstarted(&runs, fakes, now.wall);
+            }
+            let mut facts = std::mem::take(&mut core.facts);
+            facts.extend(fakes.hear());
+            let (batch, wake_at) = core.firing.step(now, facts, fakes);
+            core.wake_at = wake_at;
+            seam("handed over");
+            if let Some(batch) = batch {
+                core.keeper.take(batch);
+            }
+            let (again, _) = core.firing.step(now, Vec::new(), fakes);
+            assert!(
+                again.is_none(),
+                "replanning at the same instant decided {again:?}"
+            );
+            if lagging {
+                return;
+            }
+            let kept = core.keeper.step(now.wall);
+            seam("recorded");
+            if let Ok(kept) = kept {
+                core.facts.extend(kept.facts);
+                for fence in kept.collected {
+                    fakes.attempts.remove(&fence);
+                }
+            }
+        }));
+        match turned {
+            Ok(()) => self.core = Some(core),
+            Err(payload) if payload.is::<Crash>() => {
+                self.core = Some(core);
+                self.told.seams += 1;
+                self.crash();
+            }
+            Err(payload) => {
+                eprintln!("seed {} failed", self.seed);
+                resume_unwind(payload)
+            }
+        }
+    }
+
+    /// What must hold at every moment.
+    fn check_now(&self) {
+        let seed = self.seed;
+        let alive = self.fakes.alive().count();
+        assert!(alive <= SLOTS as usize, "seed {seed}: {alive} runs alive");
+        let mut by_run = std::collections::HashMap::new();
+        for (_, attempt) in self.fakes.alive() {
+            *by_run.entry(attempt.order.run).or_insert(0) += 1;
+        }
+        let twice: Vec<_> = by_run.iter().filter(|(_, n)| **n > 1).collect();
+        assert!(
+            twice.is_empty(),
+            "seed {seed}: two attempts of one run are alive: {twice:?}: {:#?}",
+            self.fakes
+                .alive()
+                .map(|(_, a)| (a.order.run, a.order.attempt, a.order.fence, &a.order.job))
+                .collect::<Vec<_>>()
+        );
+    }
+
+    fn client_inserts(&mut self) {
+        if self.lock.is_some() {
+            return;
+        }
+        let name = format!("job{}", self.dice.below(8));
+        let (now, later) = (self.now(), self.dice.below(20_000));
+        let mut store = self.store();
+        if store.job(&name).expect("a look").is_none() {
+            return;
+        }
+        let request = Request {
+            job: name,
+            origin: Origin::Manual,
+            origin_ref: None,
+            by: "sim".to_owned(),
+            run_at: now + later,
+            queue: None,
+            priority: None,
+            env: Vec::new(),
+        };
+        store.request(&request, now).expect("a request");
+    }
+
+    fn somebody_cancels(&mut self) {
+        if self.lock.is_some() {
+            return;
+        }
+        let now = self.now();
+        let mut store = self.store();
+        let live = store.live().expect("a look");
+        let runs: Vec<RunId> = live.iter().map(|l| l.run.run).collect();
+        if let Some(run) = self.dice.pick(&runs) {
+            store.cancel(&[*run], "sim", now).expect("a cancel");
+        }
+    }
+
+    fn somebody_pauses(&mut self) {
+        if self.lock.is_some() {
+            return;
+        }
+        let name = format!("job{}", self.dice.below(8));
+        let now = self.now();
+        let mut store = self.store();
+        if self.dice.one_in(2) {
+            let _ = store.resume_job(&name, "sim", now);
+            return;
+        }
+        let until = self.dice.one_in(2).then_some(now + 120_000);
+        let pause = Pause {
+            from: now,
+            until,
+            by: "sim".to_owned(),
+            reason: None,
+        };
+        let _ = store.pause_job(&name, &pause);
+    }
+
+    fn somebody_edits(&mut self) {
+        if self.lock.is_some() {
+            return;
+        }
+        let name = format!("job{}", self.dice.below(8));
+        match self.dice.below(3) {
+            0 => {
+                let now = self.now();
+                let _ = self.store().remove_job(&name, "sim", now);
+            }
+            1 => self.define(&name, "every 11s"),
+            _ => self.define(&name, "*/2 * * * *"),
+        }
+    }
+
+    /// Another program takes the write lock and sits on it.
+    fn stranger_locks(&mut self) {
+        if self.lock.is_some() {
+            return;
+        }
+        let path = self.dir.path().join("crake.db");
+        let conn = rusqlite::Connection::open(path).expect("a stranger");
+        if conn.execute_batch("BEGIN IMMEDIATE").is_ok() {
+            self.lock = Some(conn);
+        }
+    }
+
+    /// Lets everything come to rest with a core that stays alive.
+    pub fn finish(&mut self) {
+        FUSE.set(-1);
+        self.lock = None;
+        if self.core.is_none() {
+            self.rise();
+        }
+        // Whatever was written for the future by a clock that was later set back comes due.
+        let latest = self
+            .store()
+            .latest_instant()
+            .expect("a look")
+            .max(self.now());
+        self.clock.step(latest - self.now());
+        for _ in 0..40 {
+            self.turn();
+            self.clock.advance(1_000);
+            self.fakes.advance(self.now());
+        }
+        // No new fires from here on, so that the last runs can end.
+        for name in self.store().job_names().expect("a look") {
+            let now = self.now();
+            let mut store = self.store();
+            let row = store.job(&name).expect("a look").expect("a job");
+            store
+                .put_job(&row.job, &[], true, "sim", now)
+                .expect("an edit");
+        }
+        for _ in 0..600 {
+            self.turn();
+            self.clock.advance(5_000);
+            self.fakes.advance(self.now());
+            let store = self.store();
+            let quiet = store.live().expect("a look").is_empty()
+                && store.next_run_at(i64::MIN).expect("a look").is_none();
+            if quiet && self.fakes.attempts.is_empty() {
+                break;
+            }
+        }
+        for _ in 0..4 {
+            self.turn();
+        }
+    }
+}
