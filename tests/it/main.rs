@@ -1,1 +1,7 @@
+mod support;
 
+mod process_adoption;
+mod process_house;
+mod process_output;
+mod process_runs;
+mod process_tree;
