@@ -15,7 +15,8 @@ pub(in crate::process) struct Death {
     pub exit: Exit,
     /// CPU time of it and of the children it waited for, milliseconds.
     pub cpu_ms: i64,
-    /// The largest resident set among them, bytes.
+    /// The largest resident set among them, bytes. The kernel counts what the worker itself had
+    /// resident when the job was started, some 3 MB, as the least.
     pub max_rss: i64,
 }
 

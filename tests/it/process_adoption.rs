@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
+use crake::clock::{Clock, ManualClock};
 use crake::model::{Exit, Fence, Holding, StopCause};
-use crake::process::identity;
+use crake::process::{Pool, identity};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::process_house::{House, kill};
@@ -101,11 +103,11 @@ fn an_order_sent_by_a_core_that_dies_at_once_is_carried_or_was_never_taken() {
 #[test]
 fn a_killed_worker_takes_its_whole_run_with_it() {
     let mut house = House::new();
-    let line = "setsid sh -c 'trap \"\" TERM; sleep 1000' & env -i sleep 1000 & sleep 1000";
+    let line = "setsid sh -c 'trap \"\" TERM; sleep 1000' & env -i sh -c 'sleep 1000; : '$HOUSE & sleep 1000";
     house.start(&house.line(1, line));
     let (_, slot) = house.started(1);
     until("the tree has grown", || {
-        (house.inhabitants().len() >= 3).then_some(())
+        (house.inhabitants().len() >= 5).then_some(())
     });
     let worker = house.ledger(slot).started.unwrap().worker.pid;
     kill(worker);
@@ -124,6 +126,10 @@ fn core_and_worker_killed_together_leave_a_dead_run_and_no_process() {
     let (_, slot) = house.started(1);
     until("the tree has grown", || {
         (house.inhabitants().len() >= 3).then_some(())
+    });
+    // What is still in the pipe dies with the worker.
+    until("its word is on disk", || {
+        (house.pool().captured(Fence(1)).unwrap().bytes() == b"up\n").then_some(())
     });
     house.crash();
     kill(house.ledger(slot).worker.unwrap().pid);
@@ -258,4 +264,41 @@ fn idle_workers_leave_when_told_to() {
             .wait(rustix::stdio::stdin(), Some(std::time::Duration::ZERO));
         (!worker.lives()).then_some(())
     });
+}
+
+#[test]
+fn of_the_idle_workers_all_but_one_leave_after_a_while() {
+    let mut house = House::new();
+    house.pool().retire_idle();
+    let clock = Arc::new(ManualClock::at(0));
+    let boot_id = identity::boot_id().unwrap();
+    let pool = Pool::open(
+        &house.slots(),
+        Arc::clone(&clock) as Arc<dyn Clock>,
+        boot_id,
+    )
+    .unwrap();
+    house.pool = Some(pool.with_program(env!("CARGO_BIN_EXE_crake")));
+    assert_eq!(house.pool().survey(), []);
+    for fence in 1..=5 {
+        house.start(&house.line(fence, "sleep 0.2"));
+    }
+    for fence in 1..=5 {
+        house.ended(fence);
+        house.pool().collected(Fence(fence));
+    }
+    assert!(house.pool().counts().idle >= 5);
+    clock.advance(299_000);
+    house.run(&house.line(6, "exit 0"));
+    assert!(house.pool().counts().idle >= 5, "not yet");
+    clock.advance(2_000);
+    house.run(&house.line(7, "exit 0"));
+    until("the others are gone", || {
+        house
+            .pool()
+            .wait(rustix::stdio::stdin(), Some(std::time::Duration::ZERO));
+        let alive = (1..=6).filter_map(|slot| house.ledger(slot).worker);
+        (alive.filter(|w| w.lives()).count() == 1).then_some(())
+    });
+    assert_eq!(house.pool().counts().idle, 1);
 }

@@ -257,7 +257,7 @@ fn a_stop_right_after_the_start_is_not_lost() {
 #[test]
 fn slots_are_reused_and_no_run_makes_a_file() {
     let mut house = House::new();
-    for fence in 1..=200 {
+    for fence in 1..=1200 {
         let line = format!("echo {fence}");
         let (report, captured) = house.run(&house.line(fence, &line));
         assert_eq!(report.exit, Exit::Code(0));
@@ -272,8 +272,8 @@ fn slots_are_reused_and_no_run_makes_a_file() {
         }
     }
     assert!(
-        files.len() <= 8,
-        "two slots are enough for one run at a time: {files:?}"
+        files.len() <= 12,
+        "one at work, one ready, perhaps one that makes room for the next: {files:?}"
     );
 }
 
