@@ -251,7 +251,7 @@ impl Keeper {
             };
             let owing = self.store.owing(&name)?;
             let job = self.store.job(&name)?.map(|row| Arc::new(row.job));
-            let owing = self.arm(owing)?;
+            let owing = self.zones.arm(&mut self.store, owing)?;
             facts.push(Fact::Defined { name, job, owing });
         }
         Ok(())
@@ -329,7 +329,7 @@ impl Keeper {
         let (rows, more) = self.store.due_soonest(now + AHEAD_MS, WINDOW)?;
         self.window_until = rows.last().map(|r| r.next_at).filter(|_| more);
         let mut by_job: HashMap<String, Vec<Armed>> = HashMap::new();
-        for armed in self.arm(rows)? {
+        for armed in self.zones.arm(&mut self.store, rows)? {
             by_job
                 .entry(armed.planned.job.clone())
                 .or_default()
@@ -344,42 +344,6 @@ impl Keeper {
         }
         facts.push(Fact::Due(due));
         Ok(())
-    }
-
-    /// Makes schedules ready to be asked, and plans the first instant of those that are new. One
-    /// that cannot be read is marked and left out; it is never dropped.
-    fn arm(&mut self, rows: Vec<store::Armed>) -> store::Result<Vec<Armed>> {
-        let mut armed = Vec::new();
-        let mut first = Vec::new();
-        for row in rows {
-            let schedule = match self.zones.schedule(&row.planned) {
-                Ok(schedule) => schedule,
-                Err(error) => {
-                    self.store
-                        .set_schedule_error(row.planned.id, Some(&error))?;
-                    continue;
-                }
-            };
-            let mut next_at = row.next_at;
-            if next_at == 0 {
-                let until = row.planned.until.unwrap_or(UnixMs::MAX);
-                let next = schedule
-                    .next_after(row.planned.from)
-                    .filter(|at| *at <= until);
-                first.push((row.planned.id, next));
-                match next {
-                    Some(next) => next_at = next,
-                    None => continue,
-                }
-            }
-            armed.push(Armed {
-                planned: row.planned,
-                schedule: Arc::new(schedule),
-                next_at,
-            });
-        }
-        self.store.plan_first(&first)?;
-        Ok(armed)
     }
 
     /// Puts run numbers aside for the firing side, about as many as it will soon use. Once clients

@@ -8,12 +8,14 @@
 pub(in crate::engine) mod admit;
 mod dispatch;
 mod due;
+mod known;
 mod numbers;
 mod settle;
 mod world;
 
+pub use known::{Armed, LiveRun, Over, Phase};
 pub use numbers::{Numbers, PROVISIONAL};
-pub use world::{Armed, LiveRun, Over, Phase, World};
+pub use world::World;
 
 use crate::model::{Record, RunId, StopCause};
 use crate::schedule::UnixMs;

@@ -6,67 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::engine::Numbers;
-use crate::model::{
-    Fence, Gap, Job, Outcome, Planned, Queue, QueuedRun, Record, Report, RunId, ScheduleId,
-    StopCause,
-};
-use crate::schedule::{Schedule, UnixMs};
-
-/// A schedule version with its next instant not yet decided.
-#[derive(Clone, Debug)]
-pub struct Armed {
-    /// The version.
-    pub planned: Planned,
-    /// The same, ready to be asked; or why it cannot be.
-    pub schedule: Arc<Schedule>,
-    /// Its next instant not yet decided.
-    pub next_at: UnixMs,
-}
-
-/// How far a live run has come.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Phase {
-    /// Claimed, its process not yet reported.
-    Starting,
-    /// Its process is alive.
-    Running,
-    /// Its process is gone and what follows is still to be decided.
-    Over(Over),
-}
-
-/// How an attempt came to its end.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Over {
-    /// The outcome that follows from it.
-    pub outcome: Outcome,
-    /// What the worker reported.
-    pub report: Option<Report>,
-    /// In words.
-    pub reason: Option<String>,
-    /// When.
-    pub at: UnixMs,
-}
-
-/// A run of which an attempt is claimed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LiveRun {
-    /// What it was while it was queued; its attempt and its fence are those of the claim.
-    pub run: QueuedRun,
-    /// How far it has come.
-    pub phase: Phase,
-    /// Why it is to be ended, once somebody said so, and whether its worker was told.
-    pub stop: Option<(StopCause, bool)>,
-}
-
-/// What is known of one job.
-#[derive(Clone, Debug, Default)]
-pub(in crate::engine) struct JobState {
-    pub job: Option<Arc<Job>>,
-    pub live: Vec<RunId>,
-    pub queued: BTreeSet<RunId>,
-    pub armed: BTreeSet<ScheduleId>,
-}
+use crate::engine::known::JobState;
+use crate::engine::{Armed, LiveRun, Numbers, Over, Phase};
+use crate::model::{Fence, Gap, Job, Queue, QueuedRun, Record, RunId, ScheduleId, StopCause};
+use crate::schedule::UnixMs;
 
 /// Everything the decisions depend on.
 #[derive(Clone, Debug, Default)]

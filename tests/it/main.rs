@@ -23,3 +23,4 @@ mod schedule_words;
 mod schedule_zones;
 mod sim;
 mod support;
+mod tidy;

@@ -8,6 +8,7 @@
 mod dice;
 mod fake;
 mod invariants;
+mod people;
 mod scene;
 
 use scene::Scene;
