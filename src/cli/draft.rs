@@ -4,8 +4,8 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::{read_schedule, when};
 use crate::control::{self, Request};
-use crate::model::{Command, Job, Policy, Raw, Spec, check_name};
-use crate::schedule::{Schedule, describe};
+use crate::model::{Command, Engine, Job, Policy, Raw, Spec, check_name};
+use crate::schedule::{Dialect, Schedule, describe};
 use crate::store::{JobRow, NewSchedule};
 
 /// A definition while it is being written.
@@ -59,6 +59,9 @@ impl Draft {
                     "write `-c 'LINE'` for the shell, or `-- CMD ARG...` to execute it directly",
                 ));
             }
+            Command::Line(line) if line.0.trim_ascii().is_empty() && native(&self.spec) => {
+                return Err(CliError::new(Kind::Usage, "there is no command to run"));
+            }
             Command::Line(line) if holds_nul(line) => return Err(nul("the command")),
             Command::Argv(argv) if argv.iter().any(holds_nul) => return Err(nul("the command")),
             Command::Line(_) | Command::Argv(_) => {}
@@ -84,6 +87,11 @@ impl Draft {
         };
         Ok((job, ready?))
     }
+}
+
+/// Debian's cron runs a line without a command; of our own jobs each has one.
+fn native(spec: &Spec) -> bool {
+    spec.engine == Engine::Native
 }
 
 fn holds_nul(text: &Raw) -> bool {
@@ -125,6 +133,10 @@ pub fn warn(ctx: &Context, schedules: &[Schedule]) {
     for schedule in schedules {
         for warning in schedule.warnings() {
             ctx.say(&format!("warning: `{}`: {warning}", schedule.text()));
+        }
+        if schedule.dialect() == Dialect::At && schedule.next_after(ctx.now()).is_none() {
+            let why = read_schedule::why_none(schedule);
+            ctx.say(&format!("warning: `{}`: {why}", schedule.text()));
         }
     }
     if control::ask(&ctx.paths.socket, &Request::Ping).is_err() {

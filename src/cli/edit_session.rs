@@ -53,7 +53,7 @@ pub fn edit(ctx: &Context, row: &JobRow, old: &Draft) -> Result<Option<Vec<Sched
                 let _ = std::fs::remove_file(&path);
                 return Ok(done);
             }
-            Err(error) if interactive && error.kind == Kind::Invalid && !same => {
+            Err(error) if interactive && can_be_mended(error.kind) && !same => {
                 shown = with_problem(&text, &error);
                 std::fs::write(&path, &shown)?;
             }
@@ -67,6 +67,11 @@ pub fn edit(ctx: &Context, row: &JobRow, old: &Draft) -> Result<Option<Vec<Sched
             }
         }
     }
+}
+
+/// Whether another text could be stored; the store itself is no matter of the text.
+fn can_be_mended(kind: Kind) -> bool {
+    matches!(kind, Kind::Invalid | Kind::Usage | Kind::NotFound)
 }
 
 /// What a line about a problem begins with.

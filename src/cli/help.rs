@@ -58,12 +58,12 @@ Examples:
 pub fn root_command() -> Command {
     let command = Cli::command();
     let template = format!(
-        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}\n{{all-args}}\n\n{EXAMPLES}\n",
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}Global options:\n{{options}}\n\n{EXAMPLES}\n",
         groups(&command)
     );
     command
         .subcommand_help_heading("Commands")
-        .help_template(template.replace("{all-args}", "Global options:\n{options}"))
+        .help_template(template)
 }
 
 fn groups(command: &Command) -> String {
@@ -85,4 +85,17 @@ fn groups(command: &Command) -> String {
 fn line(verb: &Command) -> String {
     let about = verb.get_about().map(ToString::to_string);
     format!("  {:<12} {}\n", verb.get_name(), about.unwrap_or_default())
+}
+
+/// The visible commands that do not stand in exactly one group.
+pub fn misplaced_commands() -> Vec<String> {
+    let places = |name: &str| {
+        let all = GROUPS.iter().flat_map(|(_, verbs)| verbs.iter());
+        all.filter(|verb| **verb == name).count()
+    };
+    root_command()
+        .get_subcommands()
+        .filter(|verb| !verb.is_hide_set() && places(verb.get_name()) != 1)
+        .map(|verb| verb.get_name().to_owned())
+        .collect()
 }

@@ -1,6 +1,5 @@
 //! What an import answers.
 
-
 use serde_json::{Value, json};
 
 use crate::cli::context::{Context, Form};

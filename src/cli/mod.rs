@@ -34,7 +34,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ColorChoice, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::cli::context::{Context, Form};
 use crate::cli::error::{CliError, Kind};
@@ -44,6 +44,7 @@ use crate::schedule::Zone;
 
 pub use crate::cli::completions::{SHIMS, Shell};
 pub use crate::cli::generated::{cli_reference, man_pages};
+pub use crate::cli::help::{misplaced_commands, root_command};
 
 /// A local replacement for cron that accounts for every planned fire.
 #[derive(Parser)]
@@ -159,9 +160,24 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
-    let mut command = help::root_command();
+    let mut command = help::root_command().color(help_color(args));
     let mut matches = command.try_get_matches_from_mut(args)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|e| e.format(&mut command))
+}
+
+/// Help and usage errors are written before the arguments are understood, so what was said of
+/// colours is looked for in them as they are; clap itself honours `NO_COLOR`.
+fn help_color(args: &[OsString]) -> ColorChoice {
+    let text: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
+    let said = |word: &str| {
+        text.contains(&format!("--color={word}").as_str())
+            || text.windows(2).any(|pair| pair == ["--color", word])
+    };
+    match (said("never"), said("always")) {
+        (true, _) => ColorChoice::Never,
+        (_, true) => ColorChoice::Always,
+        _ => ColorChoice::Auto,
+    }
 }
 
 fn carry_out(cli: Cli) -> u8 {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, nearest};
 use crate::cli::{complete, read_schedule, when};
-use crate::model::Pause;
+use crate::model::{Pause, check_name};
 use crate::schedule::{DstRule, Schedule, UnixMs, Zone};
 use crate::store::{JobRow, NewSchedule, Store};
 
@@ -115,10 +115,10 @@ fn sources(ctx: &Context, args: &NextArgs) -> Result<Vec<Source>, CliError> {
             Ok(all)
         });
     };
-    // A name cannot hold blanks, so a schedule needs no store.
-    let store = match what.contains(char::is_whitespace) {
-        true => None,
-        false => Some(ctx.read()?),
+    // What cannot be a name needs no store.
+    let store = match check_name(what) {
+        Err(_) => None,
+        Ok(()) => Some(ctx.read()?),
     };
     if let Some(row) = store.as_ref().map(|s| s.job(what)).transpose()?.flatten() {
         return of_job(ctx, args, &row);

@@ -131,10 +131,12 @@ pub fn set(draft: &Draft, setting: &str) -> Result<Draft, CliError> {
         return read_back(&table);
     }
     let parsed: Option<Table> = toml::from_str(&format!("value = {value}")).ok();
+    let mut as_toml = None;
     if let Some(value) = parsed.and_then(|mut t| t.remove("value")) {
         table.insert(key.to_owned(), value);
-        if let Ok(draft) = read_back(&table) {
-            return Ok(draft);
+        match read_back(&table) {
+            Ok(draft) => return Ok(draft),
+            Err(error) => as_toml = Some(error),
         }
     }
     let text = Value::String(value.to_owned());
@@ -144,7 +146,7 @@ pub fn set(draft: &Draft, setting: &str) -> Result<Draft, CliError> {
         _ => text,
     };
     table.insert(key.to_owned(), text);
-    read_back(&table)
+    read_back(&table).map_err(|error| as_toml.unwrap_or(error))
 }
 
 fn form_of(draft: &Draft) -> Form {

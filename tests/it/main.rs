@@ -1,5 +1,10 @@
 //! The one test binary.
 
+mod cli_define;
+mod cli_edit;
+mod cli_errors;
+mod cli_import;
+mod cli_next;
 mod crontab_corpus;
 mod crontab_lines;
 mod crontab_names;
@@ -7,6 +12,7 @@ mod crontab_probes;
 mod crontab_props;
 mod crontab_truth;
 mod crontab_warnings;
+mod generated;
 mod schedule_dialects;
 mod schedule_drawn;
 mod schedule_engines;
@@ -16,3 +22,4 @@ mod schedule_traps;
 mod schedule_vectors;
 mod schedule_words;
 mod schedule_zones;
+mod support;
