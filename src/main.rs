@@ -1,13 +1,7 @@
-//! The `crake` command.
+//! The program: everything is in the library.
 
-use std::path::Path;
+use std::process::ExitCode;
 
-fn main() {
-    let args: Vec<_> = std::env::args_os().skip(1).collect();
-    if let [verb, dir] = args.as_slice()
-        && verb == "__worker"
-    {
-        let clock = crake::clock::SystemClock;
-        std::process::exit(crake::process::worker_main(Path::new(dir), &clock));
-    }
+fn main() -> ExitCode {
+    crake::cli::run(std::env::args_os())
 }

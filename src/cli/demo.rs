@@ -252,7 +252,10 @@ impl Stage<'_> {
             (seen.retried, "a run succeeded after it was tried again"),
             (seen.timed_out, "a run was ended at its time limit"),
             (seen.caught_up, "a missed fire was caught up"),
-            (pids.lines().count() == 2 && left.is_empty(), "its children ended with it"),
+            (
+                pids.lines().count() == 2 && left.is_empty(),
+                "its children ended with it",
+            ),
         ];
         self.tell("")?;
         for (came, what) in told {
@@ -260,7 +263,10 @@ impl Stage<'_> {
         }
         match told.iter().find(|(came, _)| !came) {
             None => Ok(()),
-            Some((_, what)) => Err(CliError::new(Kind::Failed, format!("it did not come out that {what}"))),
+            Some((_, what)) => Err(CliError::new(
+                Kind::Failed,
+                format!("it did not come out that {what}"),
+            )),
         }
     }
 }

@@ -1,7 +1,14 @@
 //! What a command says when it cannot do what it was asked.
 
+use std::io::Write;
+
+use serde_json::json;
+
+use crate::cli::context::Form;
 use crate::config::NoHome;
 use crate::control::ControlError;
+use crate::model::NameError;
+use crate::schedule::{ScheduleError, ZoneError};
 use crate::store::StoreError;
 
 /// What kind of failure it was; the kind decides the exit code.
@@ -23,6 +30,8 @@ pub enum Kind {
     Denied,
     /// Two things differ.
     Differs,
+    /// Whoever read the answer went away, as `head` does; nothing is said about it.
+    ReaderGone,
 }
 
 impl Kind {
@@ -37,6 +46,7 @@ impl Kind {
             Kind::Invalid => 6,
             Kind::Denied => 7,
             Kind::Differs => 8,
+            Kind::ReaderGone => 0,
         }
     }
 }
@@ -125,6 +135,11 @@ impl From<StoreError> for CliError {
             StoreError::NoSuchJob(_) => {
                 CliError::new(Kind::NotFound, message).hint("`crake list` shows the jobs there are")
             }
+            StoreError::ChangedMeanwhile(_) => {
+                CliError::new(Kind::Refused, message).hint("look at it again and repeat the change")
+            }
+            StoreError::Alive(_) => CliError::new(Kind::Refused, message)
+                .hint("`crake wait` waits for them, `crake kill` ends them"),
             StoreError::NoSuchQueue(_) => CliError::new(Kind::NotFound, message)
                 .hint("the queues are high, normal and low, and those you made"),
             StoreError::OldSqlite(_) | StoreError::Unreadable(_) | StoreError::Sqlite(_) => {
@@ -149,6 +164,69 @@ impl From<NoHome> for CliError {
 
 impl From<std::io::Error> for CliError {
     fn from(e: std::io::Error) -> CliError {
-        CliError::new(Kind::Failed, e.to_string())
+        let kind = match e.kind() {
+            std::io::ErrorKind::BrokenPipe => Kind::ReaderGone,
+            std::io::ErrorKind::PermissionDenied => Kind::Denied,
+            _ => Kind::Failed,
+        };
+        CliError::new(kind, e.to_string())
     }
+}
+
+impl From<ZoneError> for CliError {
+    fn from(e: ZoneError) -> CliError {
+        match e {
+            ZoneError::Unknown {
+                name,
+                nearest: Some(near),
+            } => CliError::new(Kind::Invalid, format!("unknown time zone \"{name}\""))
+                .hint(format!("did you mean {near}?")),
+            other => CliError::new(Kind::Invalid, other.to_string())
+                .hint("write a name such as Europe/Berlin or UTC"),
+        }
+    }
+}
+
+impl From<ScheduleError> for CliError {
+    fn from(e: ScheduleError) -> CliError {
+        let caret: Vec<String> = e.caret().lines().map(|l| format!("  {l}")).collect();
+        let error =
+            CliError::new(Kind::Invalid, format!("invalid schedule: {e}")).detail(caret.join("\n"));
+        match e.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+impl From<NameError> for CliError {
+    fn from(e: NameError) -> CliError {
+        CliError::new(Kind::Usage, e.to_string())
+            .hint("write letters, digits and . _ - such as backup-home")
+    }
+}
+
+/// Says what went wrong: words on standard error, and one object on standard output where answers
+/// are JSON. Gives the exit code.
+pub fn tell(error: &CliError, form: Form) -> u8 {
+    let code = error.kind.code();
+    if error.kind == Kind::ReaderGone {
+        return code;
+    }
+    let mut words = format!("error: {}\n", error.message);
+    if let Some(detail) = &error.detail {
+        words.push_str(&format!("{detail}\n"));
+    }
+    if let Some(hint) = &error.hint {
+        words.push_str(&format!("  tip: {hint}\n"));
+    }
+    // Nobody is left to tell where these two cannot be written.
+    let _ = std::io::stderr().write_all(words.as_bytes());
+    if form != Form::Text {
+        let object = json!({"v": 1, "error": {
+            "code": code, "message": error.message, "hint": error.hint,
+        }});
+        let _ = writeln!(std::io::stdout(), "{object}");
+    }
+    code
 }

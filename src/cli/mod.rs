@@ -3,3 +3,292 @@
 pub mod context;
 pub mod daemon;
 pub mod error;
+pub mod table;
+pub mod when;
+
+mod add;
+mod complete;
+mod completions;
+mod demo;
+mod demo_story;
+mod draft;
+mod edit;
+mod edit_session;
+mod flags;
+mod generated;
+mod help;
+mod import;
+mod import_answer;
+mod import_entry;
+mod import_plan;
+mod item;
+mod list;
+mod man;
+mod next;
+mod pause;
+mod read_schedule;
+mod resume;
+mod rm;
+mod show;
+mod toml_form;
+
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ColorChoice, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::cli::context::{Context, Form};
+use crate::cli::error::{CliError, Kind};
+use crate::clock::SystemClock;
+use crate::config::{HOME_VARIABLE, Paths, User};
+use crate::schedule::Zone;
+
+pub use crate::cli::completions::{SHIMS, Shell};
+pub use crate::cli::generated::{cli_reference, man_pages};
+pub use crate::cli::help::{misplaced_commands, root_command};
+
+/// A local replacement for cron that accounts for every planned fire.
+#[derive(Parser)]
+#[command(name = "crake", version, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// Keep store, socket and logs under DIR (also: CRAKE_HOME=DIR)
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Use the instance of the whole system
+    #[arg(long, global = true, conflicts_with = "home")]
+    system: bool,
+    /// Answer with one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+    /// Answer with one JSON object a line
+    #[arg(long, global = true, conflicts_with = "json")]
+    jsonl: bool,
+    /// Take every question for answered with yes
+    #[arg(short, long, global = true)]
+    yes: bool,
+    /// Ask nothing
+    #[arg(long, global = true)]
+    no_input: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Every verb; the groups they are shown in stand in `help.rs`.
+#[derive(Subcommand)]
+enum Command {
+    Add(add::AddArgs),
+    Edit(edit::EditArgs),
+    Show(show::ShowArgs),
+    #[command(visible_alias = "ls")]
+    List(list::ListArgs),
+    Rm(rm::RmArgs),
+    #[command(alias = "disable")]
+    Pause(pause::PauseArgs),
+    #[command(alias = "enable")]
+    Resume(resume::ResumeArgs),
+    Import(import::ImportArgs),
+    Next(next::NextArgs),
+    Daemon(daemon::DaemonArgs),
+    Demo(demo::DemoArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
+    match command {
+        Command::Add(args) => add::add(ctx, args),
+        Command::Edit(args) => edit::edit(ctx, args),
+        Command::Show(args) => show::show(ctx, args),
+        Command::List(args) => list::list(ctx, args),
+        Command::Rm(args) => rm::rm(ctx, args),
+        Command::Pause(args) => pause::pause(ctx, args),
+        Command::Resume(args) => resume::resume(ctx, args),
+        Command::Import(args) => import::import(ctx, args),
+        Command::Next(args) => next::next(ctx, args),
+        Command::Daemon(args) => daemon::daemon(ctx, args),
+        Command::Demo(args) => demo::demo(ctx, args),
+        Command::Completions(args) => completions::completions(ctx, args),
+        Command::Man(args) => man::man(ctx, args),
+    }
+}
+
+/// What `crake` alone does.
+fn without_a_command(ctx: &Context) -> Result<u8, CliError> {
+    ctx.answer(Vec::new, |out| {
+        write!(out, "{}", help::root_command().render_help())
+    })?;
+    Ok(0)
+}
+
+/// The processes crake starts of itself; their arguments are no part of the command line people
+/// write, so they are looked at before it is.
+fn internal(args: &[OsString]) -> Option<u8> {
+    let name = args.get(1)?.to_str()?;
+    match name {
+        // First of all: a worker closes every descriptor it was not given on purpose.
+        "__worker" => Some(worker(args.get(2)?.as_ref())),
+        "__core" => {
+            title("crake-core");
+            Some(daemon::core_main(args.get(2..).unwrap_or_default()))
+        }
+        other => other.starts_with("__").then(|| {
+            let error = CliError::new(Kind::Usage, format!("unknown internal command {name}"));
+            error::tell(&error, Form::Text)
+        }),
+    }
+}
+
+fn worker(dir: &std::path::Path) -> u8 {
+    title("crake-worker");
+    let code = crate::process::worker_main(dir, &SystemClock);
+    u8::try_from(code).unwrap_or(1)
+}
+
+/// Names the process for `ps`: started through /proc/self/exe it would be called `exe`.
+fn title(name: &str) {
+    if let Ok(name) = std::ffi::CString::new(name) {
+        // Nothing depends on the name.
+        let _ = rustix::thread::set_name(&name);
+    }
+}
+
+/// Runs the command that the arguments name; the first of them is the program's own name.
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    if let Some(code) = internal(&args) {
+        return ExitCode::from(code);
+    }
+    if complete::answered(&args) {
+        return ExitCode::SUCCESS;
+    }
+    let code = match parse(&args) {
+        Ok(cli) => carry_out(cli),
+        Err(e) => usage(&e, wanted_form(&args)),
+    };
+    ExitCode::from(code)
+}
+
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut command = help::root_command().color(help_color(args));
+    let mut matches = command.try_get_matches_from_mut(args)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|e| e.format(&mut command))
+}
+
+/// Help and usage errors are written before the arguments are understood, so what was said of
+/// colours is looked for in them as they are; clap itself honours `NO_COLOR`.
+fn help_color(args: &[OsString]) -> ColorChoice {
+    let text: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
+    let said = |word: &str| {
+        text.contains(&format!("--color={word}").as_str())
+            || text.windows(2).any(|pair| pair == ["--color", word])
+    };
+    match (said("never"), said("always")) {
+        (true, _) => ColorChoice::Never,
+        (_, true) => ColorChoice::Always,
+        _ => ColorChoice::Auto,
+    }
+}
+
+fn carry_out(cli: Cli) -> u8 {
+    let form = match (cli.global.json, cli.global.jsonl) {
+        (true, _) => Form::Json,
+        (_, true) => Form::JsonLines,
+        _ => Form::Text,
+    };
+    let done = context_of(&cli.global, form).and_then(|ctx| match cli.command {
+        Some(command) => dispatch(&ctx, command),
+        None => without_a_command(&ctx),
+    });
+    done.unwrap_or_else(|error| error::tell(&error, form))
+}
+
+fn context_of(global: &Global, form: Form) -> Result<Context, CliError> {
+    let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
+    let paths = Paths::chosen(
+        global.home.as_deref(),
+        global.system,
+        variable(HOME_VARIABLE),
+    )?;
+    let zone = match std::env::var_os("TZ") {
+        None => Zone::system_from(None),
+        Some(value) => Zone::system_from(Some(&value.to_string_lossy())),
+    };
+    let zone = zone.map_err(|e| {
+        let mut error = CliError::from(e);
+        error.message = format!("the variable TZ: {}", error.message);
+        error
+    })?;
+    let (input, output) = (std::io::stdin(), std::io::stdout());
+    let color = match global.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto if variable("NO_COLOR").is_some() => false,
+        Color::Auto if variable("CLICOLOR_FORCE").is_some() => true,
+        Color::Auto => {
+            output.is_terminal() && variable("TERM").as_deref() != Some(OsStr::new("dumb"))
+        }
+    };
+    Ok(Context {
+        paths,
+        user: User::current(variable("HOME"), variable("USER")),
+        clock: SystemClock,
+        zone,
+        form,
+        color: color && form == Form::Text,
+        ask: !global.yes && !global.no_input && input.is_terminal() && output.is_terminal(),
+    })
+}
+
+/// What is asked for in JSON is also refused in JSON, even where the rest was not understood.
+fn wanted_form(args: &[OsString]) -> Form {
+    let before_command = args.iter().take_while(|arg| *arg != "--");
+    let mut form = Form::Text;
+    for arg in before_command {
+        match arg.to_str() {
+            Some("--json") => form = Form::Json,
+            Some("--jsonl") => form = Form::JsonLines,
+            _ => {}
+        }
+    }
+    form
+}
+
+fn usage(e: &clap::Error, form: Form) -> u8 {
+    let code = u8::try_from(e.exit_code()).unwrap_or(2);
+    if form == Form::Text || code == 0 {
+        // Whoever closed the stream does not want to read it.
+        let _ = e.print();
+        return code;
+    }
+    let text = e.render().to_string();
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    let rest: Vec<&str> = lines.filter(|l| !l.trim().is_empty()).collect();
+    let hint = rest.iter().find_map(|l| l.trim().strip_prefix("tip: "));
+    let mut error = CliError::new(Kind::Usage, first.trim_start_matches("error: "));
+    error.hint = Some(
+        hint.unwrap_or("for more information, try '--help'")
+            .to_owned(),
+    );
+    error::tell(&error, form)
+}

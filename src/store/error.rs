@@ -54,6 +54,12 @@ pub enum StoreError {
     /// There is no job of that name.
     #[error("no job named \"{0}\"")]
     NoSuchJob(String),
+    /// Somebody else changed the definition meanwhile.
+    #[error("\"{0}\" was changed by somebody else meanwhile")]
+    ChangedMeanwhile(String),
+    /// Runs of the job are queued or running, and what was asked has to wait for them.
+    #[error("\"{0}\" has runs queued or running")]
+    Alive(String),
     /// There is no queue of that name.
     #[error("no queue named \"{0}\"")]
     NoSuchQueue(String),

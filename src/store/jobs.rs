@@ -36,10 +36,10 @@ pub struct JobRow {
 
 /// A definition as history keeps it.
 #[derive(Serialize, Deserialize)]
-struct Definition {
-    spec: Spec,
-    policy: Policy,
-    schedules: Vec<NewSchedule>,
+pub(in crate::store) struct Definition {
+    pub spec: Spec,
+    pub policy: Policy,
+    pub schedules: Vec<NewSchedule>,
 }
 
 const COLUMNS: &str = "name, spec, queue, priority, overlap, max_parallel, queue_max, timeout_ms,
@@ -88,22 +88,6 @@ impl Store {
             )?;
             tx.execute("DELETE FROM job WHERE name = ?1", [name])?;
             Ok(())
-        })
-    }
-
-    /// Pauses a job from now on, until an instant or until it is resumed.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchJob`].
-    pub fn pause_job(&mut self, name: &str, pause: &Pause) -> Result<()> {
-        self.write(|tx| {
-            let row = job_row(tx, name)?.ok_or_else(|| StoreError::NoSuchJob(name.to_owned()))?;
-            end_pauses(tx, name, pause.from)?;
-            tx.execute(
-                "INSERT INTO pause(job, from_at, until_at, paused_by, reason) VALUES(?1, ?2, ?3, ?4, ?5)",
-                params![name, pause.from, pause.until, pause.by, pause.reason],
-            )?;
-            keep(tx, &row.job, &row.schedules, "paused", &pause.by, pause.from)
         })
     }
 
@@ -273,7 +257,7 @@ fn write_job(tx: &Transaction<'_>, job: &Job, now: UnixMs) -> Result<()> {
     Ok(())
 }
 
-fn end_pauses(tx: &Transaction<'_>, name: &str, now: UnixMs) -> Result<usize> {
+pub(in crate::store) fn end_pauses(tx: &Transaction<'_>, name: &str, now: UnixMs) -> Result<usize> {
     Ok(tx.execute(
         "UPDATE pause SET until_at = ?2 WHERE job = ?1 AND (until_at IS NULL OR until_at > ?2)",
         params![name, now],
@@ -281,7 +265,7 @@ fn end_pauses(tx: &Transaction<'_>, name: &str, now: UnixMs) -> Result<usize> {
 }
 
 /// Writes the definition as it is now into history.
-fn keep(
+pub(in crate::store) fn keep(
     tx: &Transaction<'_>,
     job: &Job,
     schedules: &[(Planned, UnixMs)],

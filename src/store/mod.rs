@@ -4,6 +4,7 @@
 //! whoever calls says what time it is. The file is SQLite in WAL mode with `synchronous=FULL`;
 //! anybody may read it with any SQLite client, and insert into `run`.
 
+mod changes;
 mod error;
 mod events;
 mod fires;

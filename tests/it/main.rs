@@ -1,5 +1,10 @@
 //! The one test binary.
 
+mod cli_define;
+mod cli_edit;
+mod cli_errors;
+mod cli_import;
+mod cli_next;
 mod crontab_corpus;
 mod crontab_lines;
 mod crontab_names;
@@ -8,6 +13,7 @@ mod crontab_props;
 mod crontab_truth;
 mod crontab_warnings;
 mod engine_rules;
+mod generated;
 mod process_adoption;
 mod process_house;
 mod process_output;

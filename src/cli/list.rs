@@ -1,0 +1,122 @@
+//! `crake list`: the jobs there are.
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::item::JobItem;
+use crate::cli::table::Table;
+use crate::cli::when;
+use crate::model::{Outcome, Pause};
+use crate::schedule::UnixMs;
+
+/// List the jobs: schedule, last run, next fire
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  crake list
+  crake list --json | jq -r '.items[] | select(.paused) | .name'")]
+pub struct ListArgs {}
+
+/// Lists the jobs.
+///
+/// # Errors
+/// Those of reading the store.
+pub fn list(ctx: &Context, _args: ListArgs) -> Result<u8, CliError> {
+    let store = ctx.read()?;
+    let items: Result<Vec<JobItem>, CliError> = store
+        .jobs()?
+        .into_iter()
+        .map(|row| JobItem::of(ctx, &store, row))
+        .collect();
+    let items = items?;
+    ctx.answer(
+        || items.iter().map(|item| item.json(ctx)).collect(),
+        |out| match items.is_empty() {
+            true => Ok(()),
+            false => table(ctx, &items).write(out),
+        },
+    )?;
+    if items.is_empty() {
+        ctx.say("no jobs yet: `crake import` reads your crontab, `crake add` makes one");
+    }
+    Ok(0)
+}
+
+fn table(ctx: &Context, items: &[JobItem]) -> Table {
+    let mut table = Table::new(&["JOB", "SCHEDULE", "LAST", "AGO", "NEXT"], 1);
+    let now = ctx.now();
+    for item in items {
+        let exprs: Vec<String> = item
+            .row
+            .schedules
+            .iter()
+            .map(|(planned, _)| match &planned.zone {
+                Some(zone) => format!("{} {zone}", planned.expr),
+                None => planned.expr.clone(),
+            })
+            .collect();
+        let ago = item.last.as_ref().and_then(|run| run.ended_at);
+        table.row(vec![
+            item.row.job.name.clone(),
+            or_dash(exprs.join(", ")),
+            last(item),
+            or_dash(ago.map(|at| when::roughly(now - at)).unwrap_or_default()),
+            next(ctx, item, now),
+        ]);
+    }
+    table
+}
+
+fn or_dash(text: String) -> String {
+    if text.is_empty() {
+        "-".to_owned()
+    } else {
+        text
+    }
+}
+
+/// How the last run ended, or that one is alive.
+fn last(item: &JobItem) -> String {
+    if item.running > 0 {
+        return "running".to_owned();
+    }
+    let Some(run) = &item.last else {
+        return "-".to_owned();
+    };
+    match (run.state.outcome(), run.exit_code, run.signal) {
+        (Some(Outcome::Succeeded), _, _) => "ok".to_owned(),
+        (Some(Outcome::Failed), Some(code), _) => format!("FAIL {code}"),
+        (Some(Outcome::Signaled), _, Some(signal)) => format!("FAIL signal {signal}"),
+        (Some(outcome), _, _) => outcome.as_str().to_owned(),
+        (None, _, _) => "-".to_owned(),
+    }
+}
+
+fn next(ctx: &Context, item: &JobItem, now: UnixMs) -> String {
+    if let Some(pause) = item.pause(now) {
+        return paused(ctx, pause, now);
+    }
+    if item.schedules.iter().any(Result::is_err) {
+        return "ERROR: see `crake show`".to_owned();
+    }
+    match item.next_at {
+        Some(at) => format!(
+            "{} ({})",
+            when::in_short(at, now, &ctx.zone),
+            when::distance(at, now)
+        ),
+        None if item.schedules.iter().flatten().any(|s| s.is_reboot()) => "at boot".to_owned(),
+        None => "-".to_owned(),
+    }
+}
+
+/// A pause in words.
+fn paused(ctx: &Context, pause: &Pause, now: UnixMs) -> String {
+    match pause.until {
+        Some(until) => format!(
+            "paused by {} until {}",
+            pause.by,
+            when::in_short(until, now, &ctx.zone)
+        ),
+        None => format!("paused by {}", pause.by),
+    }
+}

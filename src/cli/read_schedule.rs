@@ -1,0 +1,105 @@
+//! Schedules as people write them and as the store keeps them, made ready to be asked.
+
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, Kind};
+use crate::model::Planned;
+use crate::schedule::{Civil, Dialect, DstRule, ParseOptions, Schedule, UnixMs, Zone};
+use crate::store::NewSchedule;
+
+/// Reads an expression; the zone is the host's where none is named.
+///
+/// # Errors
+/// An invalid expression or rule, an unknown zone.
+pub fn read(ctx: &Context, new: &NewSchedule) -> Result<Schedule, CliError> {
+    let options = ParseOptions {
+        zone: zone_of(ctx, new.zone.as_deref())?,
+        dst: dst_rule(&new.dst)?,
+        anchor: new.anchor,
+        ..ParseOptions::default()
+    };
+    Ok(Schedule::parse(&new.expr, &options)?)
+}
+
+/// Reads a schedule of the store.
+///
+/// # Errors
+/// As [`read`]: tzdata may have lost a zone since it was stored.
+pub fn stored(ctx: &Context, planned: &Planned) -> Result<Schedule, CliError> {
+    read(ctx, &as_new(planned))
+}
+
+/// The part of a stored schedule that somebody wrote.
+pub fn as_new(planned: &Planned) -> NewSchedule {
+    NewSchedule {
+        expr: planned.expr.clone(),
+        zone: planned.zone.clone(),
+        dst: planned.dst.clone(),
+        anchor: planned.anchor,
+    }
+}
+
+/// The zone of a name, or the host's.
+///
+/// # Errors
+/// An unknown zone.
+pub fn zone_of(ctx: &Context, name: Option<&str>) -> Result<Zone, CliError> {
+    match name {
+        Some(name) => Ok(Zone::named(name)?),
+        None => Ok(ctx.zone.clone()),
+    }
+}
+
+/// The rule for clock changes of a name.
+///
+/// # Errors
+/// An unknown name.
+pub fn dst_rule(word: &str) -> Result<DstRule, CliError> {
+    word.parse()
+        .map_err(|e: crate::schedule::UnknownDstRule| CliError::new(Kind::Invalid, e.to_string()))
+}
+
+/// Whether a text was meant as a schedule rather than as a job's name.
+pub fn looks_like_schedule(text: &str) -> bool {
+    text.contains(char::is_whitespace)
+        || text.starts_with('@')
+        || matches!(text, "every" | "at" | "*")
+}
+
+/// The time a fire was written for, where the clock skips it and the fire comes right after.
+pub fn moved_from(schedule: &Schedule, at: UnixMs) -> Option<Civil> {
+    let fields = schedule.fields()?;
+    if schedule.dst() != DstRule::Vixie {
+        return None;
+    }
+    let jump = schedule
+        .zone()
+        .next_transition(at - 1)
+        .filter(|jump| jump.at == at && jump.after_seconds > jump.before_seconds)?;
+    // The same fields on a clock that never jumps say what was written for the hours skipped.
+    let steady = Schedule::from_fields(schedule.text(), *fields, Zone::utc(), DstRule::Utc);
+    let skipped_from = at + i64::from(jump.before_seconds) * 1000;
+    let skipped_until = at + i64::from(jump.after_seconds) * 1000;
+    let written = steady.next_after(skipped_from - 1)?;
+    let shown_itself = steady.next_after(skipped_until - 1) == Some(skipped_until);
+    (written < skipped_until && !shown_itself).then(|| Zone::utc().to_local(written))
+}
+
+/// What is to be said of a fire, if anything.
+pub fn note(schedule: &Schedule, at: UnixMs) -> Option<String> {
+    let written = moved_from(schedule, at)?;
+    Some(format!(
+        "moved from {:02}:{:02}: the clock skips it",
+        written.hour, written.minute
+    ))
+}
+
+/// Why a schedule has no fires at all, in words.
+pub fn why_none(schedule: &Schedule) -> &'static str {
+    match schedule.dialect() {
+        Dialect::Nickname if schedule.is_reboot() => {
+            "fires when the machine has started, at no time of day"
+        }
+        Dialect::At => "that instant has passed",
+        _ => "never fires: no such day comes",
+    }
+}

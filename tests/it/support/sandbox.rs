@@ -1,0 +1,144 @@
+//! An instance of its own, and the program run in it.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A directory with an instance in it; nothing of the caller's environment comes in.
+pub struct Sandbox {
+    dir: TempDir,
+}
+
+/// What a command answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Sandbox {
+    pub fn new() -> Sandbox {
+        Sandbox {
+            dir: TempDir::new().expect("a directory"),
+        }
+    }
+
+    /// A path in the sandbox.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The store.
+    pub fn store(&self) -> PathBuf {
+        self.path("home/crake.db")
+    }
+
+    /// Writes a file into the sandbox.
+    pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        std::fs::write(&path, content).expect("a file");
+        path
+    }
+
+    /// The program, ready to be given arguments.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crake"));
+        command
+            .env_clear()
+            .env("CRAKE_HOME", self.path("home"))
+            .env("HOME", self.dir.path())
+            .env("PATH", "/usr/bin:/bin")
+            .env("TMPDIR", self.dir.path())
+            .env("TZ", "UTC")
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program.
+    pub fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Answer {
+        let output = self.command().args(args).output().expect("the program");
+        Answer::of(output)
+    }
+
+    /// Runs the program with a variable set.
+    pub fn run_with(&self, variable: &str, value: &str, args: &[&str]) -> Answer {
+        let mut command = self.command();
+        let output = command.env(variable, value).args(args).output();
+        Answer::of(output.expect("the program"))
+    }
+
+    /// Runs the program with something on its standard input.
+    pub fn feed(&self, input: &[u8], args: &[&str]) -> Answer {
+        let mut child = self
+            .command()
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program");
+        let mut stdin = child.stdin.take().expect("its input");
+        stdin.write_all(input).expect("room for the input");
+        drop(stdin);
+        Answer::of(child.wait_with_output().expect("its end"))
+    }
+
+    /// Runs the program, which must succeed.
+    pub fn ok(&self, args: &[&str]) -> Answer {
+        let answer = self.run(args);
+        assert_eq!(answer.code, 0, "{args:?}: {answer:?}");
+        answer
+    }
+
+    /// The items of an answer in JSON, which must succeed.
+    pub fn items(&self, args: &[&str]) -> Vec<Value> {
+        let mut args = args.to_vec();
+        args.insert(0, "--json");
+        let value = self.ok(&args).json();
+        assert_eq!(value["v"], 1, "{value}");
+        value["items"].as_array().expect("items").clone()
+    }
+
+    /// The one item of an answer in JSON, which must succeed.
+    pub fn item(&self, args: &[&str]) -> Value {
+        let mut args = args.to_vec();
+        args.insert(0, "--json");
+        let value = self.ok(&args).json();
+        assert_eq!(value["v"], 1, "{value}");
+        value["item"].clone()
+    }
+}
+
+impl Answer {
+    fn of(output: Output) -> Answer {
+        Answer {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Standard output as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    /// The error of an answer in JSON, whose code must be the exit code.
+    pub fn error(&self) -> Value {
+        let error = self.json()["error"].clone();
+        assert_eq!(error["code"], self.code, "{self:?}");
+        error
+    }
+}
+
+/// The path of a file of the package.
+pub fn in_package(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
