@@ -166,7 +166,7 @@ impl Store {
                j.catch_up, max(f.run), max(f.acked_at), max(f.ack_note), f.decided_at
              FROM fire f JOIN schedule s ON s.id = f.schedule LEFT JOIN job j ON j.name = s.job
              WHERE f.verdict = 'missed' AND f.until_at >= ?2 AND (?1 IS NULL OR s.job = ?1)
-             GROUP BY f.schedule, f.reason, f.decided_at, f.acked_at
+             GROUP BY f.schedule, f.reason, f.decided_at, f.acked_at, f.run IS NULL
              ORDER BY max(f.until_at) DESC, s.job",
         )?;
         let rows = statement.query_map(params![job, since], |row| {
