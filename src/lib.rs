@@ -14,6 +14,7 @@ pub mod crontab;
 pub mod daemon;
 pub mod engine;
 pub mod model;
+pub mod process;
 pub mod schedule;
 pub mod store;
 pub mod view;

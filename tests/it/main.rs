@@ -1,5 +1,7 @@
 //! The one test binary.
 
+mod support;
+
 mod crontab_corpus;
 mod crontab_lines;
 mod crontab_names;
@@ -7,6 +9,11 @@ mod crontab_probes;
 mod crontab_props;
 mod crontab_truth;
 mod crontab_warnings;
+mod process_adoption;
+mod process_house;
+mod process_output;
+mod process_runs;
+mod process_tree;
 mod schedule_dialects;
 mod schedule_drawn;
 mod schedule_engines;

@@ -1,0 +1,118 @@
+//! Which process is meant: a pid alone is reused within seconds on a busy host.
+
+use std::fs;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+/// A process of this boot, told apart from every later one with the same pid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its process id.
+    pub pid: i32,
+    /// When it started, in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    pub start: u64,
+}
+
+impl Identity {
+    /// The process that has this pid now, if there is one.
+    pub fn of(pid: i32) -> Option<Identity> {
+        let start = start_time(pid)?;
+        Some(Identity { pid, start })
+    }
+
+    /// Whether that very process still exists, be it as a zombie.
+    pub fn exists(&self) -> bool {
+        is_same(self.pid, self.start)
+    }
+
+    /// Whether that very process still exists and is no zombie.
+    pub fn lives(&self) -> bool {
+        stat(self.pid).is_some_and(|s| s.start == self.start && !matches!(s.state, 'Z' | 'X'))
+    }
+}
+
+/// The fields of `/proc/PID/stat` that say whose a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::process) struct Stat {
+    /// `R`, `S`, `D`, `T`, `Z` and so on.
+    pub state: char,
+    /// Parent.
+    pub parent: i32,
+    /// Session.
+    pub session: i32,
+    /// Start time in ticks since boot.
+    pub start: u64,
+}
+
+/// Reads `/proc/PID/stat`; nothing where there is no such process.
+pub(in crate::process) fn stat(pid: i32) -> Option<Stat> {
+    parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse_stat(bytes: &[u8]) -> Option<Stat> {
+    // The name stands in parentheses and may itself hold spaces and parentheses, so the fields are
+    // counted from the last closing one.
+    let close = bytes.iter().rposition(|b| *b == b')')?;
+    let rest = std::str::from_utf8(bytes.get(close + 1..)?).ok()?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        parent: fields.get(1)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
+        start: fields.get(19)?.parse().ok()?,
+    })
+}
+
+/// When the process with this pid started, in clock ticks since boot.
+pub fn start_time(pid: i32) -> Option<u64> {
+    stat(pid).map(|stat| stat.start)
+}
+
+/// Whether the process with this pid is the one that started at `start`.
+pub fn is_same(pid: i32, start: u64) -> bool {
+    start_time(pid) == Some(start)
+}
+
+/// The kernel's random name for the present boot.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+        .trim()
+        .to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::process::identity::{Identity, parse_stat};
+
+    #[test]
+    fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
+        let text = b"42 (a) b (c) S 1 42 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 9876 1 2";
+        let stat = parse_stat(text).unwrap();
+        assert_eq!(
+            (stat.state, stat.parent, stat.session, stat.start),
+            ('S', 1, 7, 9876)
+        );
+    }
+
+    #[test]
+    fn nonsense_is_no_process() {
+        assert_eq!(parse_stat(b""), None);
+        assert_eq!(parse_stat(b"1 (x) S"), None);
+    }
+
+    #[test]
+    fn this_process_is_itself_and_no_other() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let me = Identity::of(pid).unwrap();
+        assert!(me.exists());
+        let other = Identity {
+            start: me.start + 1,
+            ..me
+        };
+        assert!(!other.exists());
+    }
+}

@@ -1,0 +1,200 @@
+//! What a worker does when the core says something.
+
+use std::io;
+
+use rustix::net::{SocketFlags, accept_with};
+
+use crate::clock::Now;
+use crate::model::{Fence, Order, Report, StopCause};
+use crate::process::capture::Recorder;
+use crate::process::carry::{Run, not_executed};
+use crate::process::frame::{Conn, Heard};
+use crate::process::identity::Identity;
+use crate::process::launch::{Failure, launch};
+use crate::process::ledger::{Child, Ended, Started};
+use crate::process::message::{FromWorker, Standing, ToWorker};
+use crate::process::worker::{Hand, Worker};
+
+/// After so many runs a worker makes room for a fresh one.
+const MAX_RUNS: u32 = 1000;
+
+impl Worker<'_> {
+    // A new connection means that the core behind the old one is dead. What it said last is acted
+    // on first, so that an order it sent before it died is either taken or was never sent whole.
+    pub(in crate::process) fn greet(&mut self) {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        while let Ok(fd) = accept_with(&self.listener, flags) {
+            if self.core.is_some() {
+                self.hear_core();
+            }
+            self.core = Some(Conn::over(fd));
+        }
+    }
+
+    pub(in crate::process) fn hear_core(&mut self) {
+        loop {
+            let Some(core) = &mut self.core else {
+                return;
+            };
+            core.flush();
+            let heard = core.listen();
+            loop {
+                let Some(core) = &mut self.core else {
+                    return;
+                };
+                match core.next::<ToWorker<'static>>() {
+                    Ok(Some(message)) => self.act(message),
+                    Ok(None) => break,
+                    Err(_) => return self.lose_core(),
+                }
+            }
+            match heard {
+                Heard::Some => {}
+                Heard::Nothing => return,
+                Heard::Closed => return self.lose_core(),
+            }
+        }
+    }
+
+    fn lose_core(&mut self) {
+        self.core = None;
+        self.alone_since = self.clock.now().boot;
+    }
+
+    fn tell(&mut self, message: &FromWorker) {
+        // What cannot be told now is in the ledger.
+        if let Some(core) = &mut self.core
+            && core.send(message).is_err()
+        {
+            self.lose_core();
+        }
+    }
+
+    fn act(&mut self, message: ToWorker<'_>) {
+        match message {
+            ToWorker::Hello => {
+                let state = self.standing();
+                self.tell(&FromWorker::State { state });
+            }
+            ToWorker::Run { order } => self.take(order.into_owned()),
+            ToWorker::Stop {
+                fence,
+                cause,
+                grace_ms,
+            } => self.stop(fence, cause, grace_ms),
+            ToWorker::Collected { fence } => self.collected(fence),
+            ToWorker::Retire => self.retired = true,
+            ToWorker::Unknown => {}
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        match &self.hand {
+            Hand::Nothing => Standing::Idle,
+            Hand::Attempt(run) => Standing::Running {
+                fence: run.fence,
+                pid: run.pid,
+            },
+            Hand::Result { fence, report } => Standing::Ended {
+                fence: *fence,
+                report: report.clone(),
+                leaving: self.leaving(),
+            },
+        }
+    }
+
+    fn leaving(&self) -> bool {
+        self.soiled || self.runs >= MAX_RUNS
+    }
+
+    fn take(&mut self, order: Order) {
+        let fence = order.fence;
+        match &self.hand {
+            Hand::Nothing if !self.leaving() => {}
+            Hand::Attempt(run) if run.fence == fence => return,
+            Hand::Result { fence: held, .. } if *held == fence => return,
+            _ => return self.tell(&FromWorker::Refused { fence }),
+        }
+        // An order is stronger than an earlier word to leave: the core knows what it gave last.
+        self.retired = false;
+        self.runs += 1;
+        let now = self.clock.now();
+        match self.start(order, now) {
+            Ok(run) => {
+                let pid = run.pid;
+                self.hand = Hand::Attempt(Box::new(run));
+                let at = now.wall;
+                self.tell(&FromWorker::Started { fence, pid, at });
+            }
+            Err(failure) => self.settle(fence, not_executed(failure, now)),
+        }
+    }
+
+    fn start(&mut self, order: Order, now: Now) -> Result<Run, Failure> {
+        let fence = order.fence;
+        let fault = |error: io::Error| Failure {
+            errno: error.raw_os_error().unwrap_or(5),
+            reason: format!("its slot directory cannot be written: {error}"),
+        };
+        let started = Started {
+            run: order.run,
+            attempt: order.attempt,
+            fence,
+            boot_id: self.boot_id.clone(),
+            job: order.job.clone(),
+            worker: self.me,
+            at: now.wall,
+        };
+        self.ledger.write_started(&started).map_err(fault)?;
+        let out = self.slot.file("out").map_err(fault)?;
+        let marks = [
+            ("CRAKE_FENCE", fence.to_string()),
+            ("CRAKE_SLOT", self.mark.clone()),
+        ];
+        let job = launch(&order, &marks)?;
+        if let Some(process) = Identity::of(job.pid) {
+            // Without the entry the marks in the environment still lead to the process.
+            let _ = self.ledger.write_child(Child { fence, process });
+        }
+        let recorder = Recorder::begin(out, fence, order.output_max);
+        Ok(Run::of(order, job, recorder, self.me.pid, now))
+    }
+
+    fn stop(&mut self, fence: Fence, cause: StopCause, grace_ms: i64) {
+        let now = self.clock.now();
+        if let Hand::Attempt(run) = &mut self.hand
+            && run.fence == fence
+        {
+            run.stop(cause, grace_ms, now);
+        }
+    }
+
+    fn collected(&mut self, fence: Fence) {
+        if let Hand::Result { fence: held, .. } = &self.hand
+            && *held == fence
+        {
+            // An end that stays in the ledger is offered again and collected again.
+            let _ = self.ledger.clear();
+            self.hand = Hand::Nothing;
+            self.retired |= self.leaving();
+            self.alone_since = self.clock.now().boot;
+        }
+    }
+
+    // The end goes to disk before anyone hears of it.
+    pub(in crate::process) fn settle(&mut self, fence: Fence, report: Report) {
+        let ended = Ended { fence, report };
+        let _ = self.ledger.write_exit(&ended);
+        let Ended { fence, report } = ended;
+        self.hand = Hand::Result {
+            fence,
+            report: report.clone(),
+        };
+        let leaving = self.leaving();
+        self.tell(&FromWorker::Ended {
+            fence,
+            report,
+            leaving,
+        });
+    }
+}
