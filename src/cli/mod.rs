@@ -12,9 +12,12 @@ pub mod events;
 pub mod fires;
 pub mod history;
 pub mod kill;
+pub mod lines;
 pub mod listing;
+pub mod logs;
 pub mod missed;
 pub mod moment;
+pub mod output;
 pub mod ps;
 pub mod retry;
 pub mod run;
@@ -61,6 +64,7 @@ enum Verb {
     Ps(ps::PsArgs),
     History(history::HistoryArgs),
     Fires(fires::FiresArgs),
+    Logs(logs::LogsArgs),
     Kill(kill::KillArgs),
     Cancel(cancel::CancelArgs),
     Retry(retry::RetryArgs),
@@ -93,6 +97,7 @@ fn dispatch(ctx: &Context, verb: Option<Verb>) -> Result<u8, CliError> {
         Some(Verb::Ps(args)) => ps::ps(ctx, args),
         Some(Verb::History(args)) => history::history(ctx, args),
         Some(Verb::Fires(args)) => fires::fires(ctx, args),
+        Some(Verb::Logs(args)) => logs::logs(ctx, args),
         Some(Verb::Kill(args)) => kill::kill(ctx, args),
         Some(Verb::Cancel(args)) => cancel::cancel(ctx, args),
         Some(Verb::Retry(args)) => retry::retry(ctx, args),

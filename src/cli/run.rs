@@ -7,6 +7,8 @@ use crate::cli::context::{Context, Form};
 use crate::cli::ending::{OURS, exit_code, title, words};
 use crate::cli::env::variables;
 use crate::cli::error::CliError;
+use crate::cli::lines::pass_on;
+use crate::cli::output::Reader;
 use crate::cli::ps::usual_ms;
 use crate::cli::waiting::{Waiting, is_over};
 use crate::model::{Origin, RunId, RunState};
@@ -87,22 +89,11 @@ fn follow(ctx: &Context, number: RunId) -> Result<u8, CliError> {
     let mut waiting = Waiting::begin(ctx)?;
     waiting.catch_interrupt()?;
     let mut run = waiting.run(number)?;
+    let mut passing = Passing::new(ctx, number);
     let mut started = false;
-    while !is_over(&run) {
-        if waiting.is_interrupted() {
-            ctx.say(&format!(
-                "{} goes on\n  follow it: crake logs -f {number}\n  end it: crake kill {number}",
-                title(&run)
-            ));
-            return Ok(INTERRUPTED);
-        }
-        if waiting.is_abandoned() {
-            ctx.say(&format!(
-                "the daemon is gone; {} is {}\n  follow it: crake wait {number}",
-                title(&run),
-                run.state.as_str()
-            ));
-            return Ok(OURS);
+    while !is_over(&run) || !passing.is_done(&run) {
+        if let Some(code) = given_up(ctx, &waiting, &run) {
+            return Ok(code);
         }
         if waiting.look_again()? {
             run = waiting.run(number)?;
@@ -111,6 +102,7 @@ fn follow(ctx: &Context, number: RunId) -> Result<u8, CliError> {
             started = true;
             ctx.say(&began(waiting.store(), &run)?);
         }
+        passing.pass(waiting.store(), &run)?;
     }
     ctx.say(&format!("{} {}", title(&run), words(&run)));
     if ctx.form != Form::Text {
@@ -118,6 +110,72 @@ fn follow(ctx: &Context, number: RunId) -> Result<u8, CliError> {
         ctx.answer_one(|| items.run(&run), |_| Ok(()))?;
     }
     Ok(exit_code(&run))
+}
+
+/// The exit code where there is no point in waiting any longer, or no wish to.
+fn given_up(ctx: &Context, waiting: &Waiting<'_>, run: &RunRow) -> Option<u8> {
+    let number = run.run;
+    if waiting.is_interrupted() {
+        ctx.say(&format!(
+            "{} goes on\n  follow it: crake logs -f {number}\n  end it: crake kill {number}",
+            title(run)
+        ));
+        return Some(INTERRUPTED);
+    }
+    if !is_over(run) && waiting.is_abandoned() {
+        ctx.say(&format!(
+            "the daemon is gone; {} is {}\n  follow it: crake wait {number} --timeout 1h",
+            title(run),
+            run.state.as_str()
+        ));
+        return Some(OURS);
+    }
+    None
+}
+
+/// Passes the output of all attempts on, one after the other.
+struct Passing<'a> {
+    ctx: &'a Context,
+    reader: Reader,
+    done: bool,
+}
+
+impl<'a> Passing<'a> {
+    fn new(ctx: &'a Context, run: RunId) -> Passing<'a> {
+        Passing {
+            ctx,
+            reader: Reader::new(ctx, run, 1),
+            done: false,
+        }
+    }
+
+    fn is_done(&self, run: &RunRow) -> bool {
+        run.attempt < self.reader.attempt() || (self.done && run.attempt == self.reader.attempt())
+    }
+
+    fn pass(&mut self, store: &Store, run: &RunRow) -> Result<(), CliError> {
+        if self.done && run.attempt > self.reader.attempt() {
+            self.reader = Reader::new(self.ctx, run.run, self.reader.attempt() + 1);
+            self.done = false;
+        }
+        if self.done {
+            return Ok(());
+        }
+        let piece = self.reader.read(store)?;
+        self.done = piece.done;
+        if self.ctx.form != Form::Text {
+            // Standard output is the answer's.
+            return Ok(());
+        }
+        if piece.dropped > 0 {
+            self.ctx
+                .say(&format!("= {} bytes of the output not kept", piece.dropped));
+        }
+        for chunk in &piece.chunks {
+            pass_on(chunk)?;
+        }
+        Ok(())
+    }
 }
 
 fn began(store: &Store, run: &RunRow) -> Result<String, CliError> {

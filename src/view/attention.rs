@@ -141,7 +141,8 @@ pub fn attention(
     list.extend(look.ended()?);
     list.extend(look.missed()?);
     list.extend(look.floods()?);
-    list.sort_by_key(|a| (a.level, Reverse(a.since)));
+    // What concerns the whole instance stands before what concerns one job.
+    list.sort_by_key(|a| (a.level, a.job.is_some(), Reverse(a.since)));
     Ok(list)
 }
 

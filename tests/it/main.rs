@@ -2,6 +2,9 @@
 
 mod support;
 
+mod cli_act;
+mod cli_look;
+
 mod crontab_corpus;
 mod crontab_lines;
 mod crontab_names;
@@ -23,3 +26,6 @@ mod schedule_traps;
 mod schedule_vectors;
 mod schedule_words;
 mod schedule_zones;
+mod view_attention;
+mod view_audit;
+mod view_text;
