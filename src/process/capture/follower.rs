@@ -31,6 +31,7 @@ pub struct Followed {
     /// Bytes that were dropped before they could be read.
     pub missed: u64,
     /// Whether that was all: the run is over and everything was read, or another run took the slot.
+    /// A worker that was killed cannot say so; that its run is lost has to be learnt elsewhere.
     pub ended: bool,
 }
 
