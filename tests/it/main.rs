@@ -3,6 +3,7 @@
 mod support;
 
 mod cli_act;
+mod cli_live;
 mod cli_look;
 
 mod crontab_corpus;
