@@ -52,6 +52,11 @@ pub fn run(ctx: &Context, args: RunArgs) -> Result<u8, CliError> {
         // Before anything is asked for: a run nobody starts would be started later, unasked.
         alive::required(ctx)?;
     }
+    let mut waiting = Waiting::begin(ctx)?;
+    if !args.detach {
+        // From the moment it is asked for, Ctrl-C leaves it alive and says so.
+        waiting.catch_interrupt()?;
+    }
     let now = ctx.now();
     let request = Request {
         job: args.job,
@@ -68,7 +73,7 @@ pub fn run(ctx: &Context, args: RunArgs) -> Result<u8, CliError> {
     if args.detach {
         return detached(ctx, run);
     }
-    follow(ctx, run)
+    follow(ctx, waiting, run)
 }
 
 fn detached(ctx: &Context, run: RunId) -> Result<u8, CliError> {
@@ -85,9 +90,7 @@ fn detached(ctx: &Context, run: RunId) -> Result<u8, CliError> {
 }
 
 /// Waits for the end of a run and passes its output on as it comes.
-fn follow(ctx: &Context, number: RunId) -> Result<u8, CliError> {
-    let mut waiting = Waiting::begin(ctx)?;
-    waiting.catch_interrupt()?;
+fn follow(ctx: &Context, mut waiting: Waiting<'_>, number: RunId) -> Result<u8, CliError> {
     let mut run = waiting.run(number)?;
     let mut passing = Passing::new(ctx, number);
     let mut started = false;

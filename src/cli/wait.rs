@@ -42,18 +42,21 @@ pub fn wait(ctx: &Context, args: WaitArgs) -> Result<u8, CliError> {
         }
         runs.push(run);
     }
-    if !enough(&runs, args.any) && !alive::is_up(ctx) {
-        // With a limit it is worth waiting for a daemon that is only being restarted.
-        if args.timeout.is_none() {
-            alive::required(ctx)?;
-        }
-        ctx.say("no daemon is running; waiting for one");
+    if !enough(&runs, args.any) && args.timeout.is_none() {
+        // Without a limit and without anybody who could bring them to an end it would be for ever.
+        alive::required(ctx)?;
     }
+    let mut told = false;
     while !enough(&runs, args.any) {
         if args.timeout.is_some_and(|t| waiting.waited_ms() >= t) {
             answer(ctx, &runs)?;
             ctx.say("the time is up");
             return Ok(TIMED_OUT);
+        }
+        if !told && waiting.is_abandoned() {
+            // It may only be being restarted, and the runs outlive it.
+            ctx.say("no daemon answers; waiting for one");
+            told = true;
         }
         if !waiting.look_again()? {
             continue;

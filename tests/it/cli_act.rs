@@ -7,7 +7,10 @@ use crake::model::{Exit, Outcome, Record, RunId, RunState};
 use crake::process::{Captured, Chunk, Stream};
 use crake::store::StoredOutput;
 
-use crate::support::bench::{Bench, ended, job, live_run, new_run, whole_run};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::bench::{Bench, Ran, ended, job, live_run, new_run, whole_run};
+use crate::support::wait::until;
 
 fn chunk(stream: Stream, at: i64, offset: u64, text: &str) -> Chunk {
     Chunk {
@@ -119,6 +122,30 @@ fn run_passes_output_on_and_exits_as_the_job_did() {
         assert!(ran.err.trim_end().ends_with("after 3.1s"), "{ran:?}");
         assert_eq!(*told.lock().unwrap(), [RunId(1)]);
     }
+}
+
+#[test]
+fn ctrl_c_leaves_the_run_alive_and_says_how_to_go_on() {
+    let bench = Bench::new();
+    bench.job("hello", None, bench.now);
+    bench.daemon(|_| {});
+    let asking = bench
+        .command(&["run", "hello"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("a run to be asked for", || {
+        bench.store().run(RunId(1)).unwrap()
+    });
+    let pid = Pid::from_child(&asking);
+    kill_process(pid, Signal::INT).unwrap();
+    let ran = Ran::of(asking.wait_with_output().unwrap());
+    assert_eq!(ran.code, 130, "{ran:?}");
+    assert!(ran.err.contains("run #1 hello goes on"), "{ran:?}");
+    assert!(ran.err.contains("crake logs -f 1") && ran.err.contains("crake kill 1"));
+    let run = bench.store().run(RunId(1)).unwrap().unwrap();
+    assert_eq!((run.state, run.cancel_at), (RunState::Queued, None));
 }
 
 #[test]

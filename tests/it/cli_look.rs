@@ -1,5 +1,8 @@
 //! The verbs that look, run on stores written by hand: for people, for programs, and their errors.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use crake::model::{Exit, Fire, Outcome, Record, RunId, Verdict};
 use serde_json::Value;
 
@@ -311,20 +314,23 @@ fn status_shows_a_daemon_that_is_down_and_one_that_is_up() {
     assert!(ran.out.contains("1 needs attention"), "{ran:?}");
 }
 
+fn tell(bench: &Bench, text: &str) {
+    let note = crake::model::Note {
+        at: bench.now,
+        level: crake::model::Level::Warn,
+        kind: "kill".to_owned(),
+        job: Some("tick".to_owned()),
+        run: Some(RunId(1)),
+        text: text.to_owned(),
+    };
+    bench.store().note(&note).unwrap();
+}
+
 #[test]
-fn events_are_shown_oldest_first() {
+fn events_are_shown_oldest_first_and_followed() {
     let bench = Bench::new();
-    for text in ["one", "two\x1b[2J"] {
-        let note = crake::model::Note {
-            at: bench.now,
-            level: crake::model::Level::Warn,
-            kind: "kill".to_owned(),
-            job: Some("tick".to_owned()),
-            run: Some(RunId(1)),
-            text: text.to_owned(),
-        };
-        bench.store().note(&note).unwrap();
-    }
+    tell(&bench, "one");
+    tell(&bench, "two\x1b[2J");
     let items = bench.items(&["events"]);
     keys(
         &items[0],
@@ -333,4 +339,17 @@ fn events_are_shown_oldest_first() {
     assert_eq!(items.len(), 2);
     let text = bench.run(&["events", "-n", "1"]).out;
     assert!(text.ends_with("warn   kill  two\n"), "{text:?}");
+
+    let mut following = bench
+        .command(&["events", "-f", "-n", "1", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(next()["id"], 2);
+    tell(&bench, "three");
+    assert_eq!(next()["text"], "three");
+    following.kill().unwrap();
+    following.wait().unwrap();
 }

@@ -5,6 +5,7 @@ mod support;
 mod cli_act;
 mod cli_live;
 mod cli_look;
+mod cli_names;
 
 mod crontab_corpus;
 mod crontab_lines;
