@@ -17,3 +17,4 @@ pub mod model;
 pub mod process;
 pub mod schedule;
 pub mod store;
+pub mod view;

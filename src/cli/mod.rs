@@ -7,6 +7,9 @@ pub mod table;
 pub mod when;
 
 mod add;
+mod alive;
+mod audit;
+mod cancel;
 mod complete;
 mod completions;
 mod demo;
@@ -14,23 +17,44 @@ mod demo_story;
 mod draft;
 mod edit;
 mod edit_session;
+mod ending;
+mod enqueue;
+mod env;
+mod events;
+mod fires;
 mod flags;
 mod generated;
 mod help;
+mod history;
 mod import;
 mod import_answer;
 mod import_entry;
 mod import_plan;
 mod item;
+mod kill;
+mod lines;
 mod list;
+mod listing;
+mod logs;
 mod man;
+mod missed;
+pub mod moment;
 mod next;
+mod output;
 mod pause;
+mod ps;
 mod read_schedule;
 mod resume;
+mod retry;
 mod rm;
+mod run;
+pub mod selector;
 mod show;
+mod status;
+mod stopping;
 mod toml_form;
+mod wait;
+mod waiting;
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -107,7 +131,21 @@ enum Command {
     #[command(alias = "enable")]
     Resume(resume::ResumeArgs),
     Import(import::ImportArgs),
+    Run(run::RunArgs),
+    Enqueue(enqueue::EnqueueArgs),
+    Ps(ps::PsArgs),
+    History(history::HistoryArgs),
+    Logs(logs::LogsArgs),
+    Kill(kill::KillArgs),
+    Cancel(cancel::CancelArgs),
+    Retry(retry::RetryArgs),
+    Wait(wait::WaitArgs),
     Next(next::NextArgs),
+    Fires(fires::FiresArgs),
+    Missed(missed::MissedArgs),
+    Audit(audit::AuditArgs),
+    Status(status::StatusArgs),
+    Events(events::EventsArgs),
     Daemon(daemon::DaemonArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
@@ -124,7 +162,21 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Pause(args) => pause::pause(ctx, args),
         Command::Resume(args) => resume::resume(ctx, args),
         Command::Import(args) => import::import(ctx, args),
+        Command::Run(args) => run::run(ctx, args),
+        Command::Enqueue(args) => enqueue::enqueue(ctx, args),
+        Command::Ps(args) => ps::ps(ctx, args),
+        Command::History(args) => history::history(ctx, args),
+        Command::Logs(args) => logs::logs(ctx, args),
+        Command::Kill(args) => kill::kill(ctx, args),
+        Command::Cancel(args) => cancel::cancel(ctx, args),
+        Command::Retry(args) => retry::retry(ctx, args),
+        Command::Wait(args) => wait::wait(ctx, args),
         Command::Next(args) => next::next(ctx, args),
+        Command::Fires(args) => fires::fires(ctx, args),
+        Command::Missed(args) => missed::missed(ctx, args),
+        Command::Audit(args) => audit::audit(ctx, args),
+        Command::Status(args) => status::status(ctx, args),
+        Command::Events(args) => events::events(ctx, args),
         Command::Daemon(args) => daemon::daemon(ctx, args),
         Command::Demo(args) => demo::demo(ctx, args),
         Command::Completions(args) => completions::completions(ctx, args),
@@ -132,12 +184,13 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
     }
 }
 
-/// What `crake` alone does.
+/// What `crake` alone does: how things are, and where to go on from there.
 fn without_a_command(ctx: &Context) -> Result<u8, CliError> {
-    ctx.answer(Vec::new, |out| {
-        write!(out, "{}", help::root_command().render_help())
-    })?;
-    Ok(0)
+    let code = status::status(ctx, status::StatusArgs::default())?;
+    if ctx.form == Form::Text {
+        ctx.say("\n`crake list` shows the jobs, `crake --help` the commands");
+    }
+    Ok(code)
 }
 
 /// The processes crake starts of itself; their arguments are no part of the command line people

@@ -166,7 +166,7 @@ impl Store {
                j.catch_up, max(f.run), max(f.acked_at), max(f.ack_note), f.decided_at
              FROM fire f JOIN schedule s ON s.id = f.schedule LEFT JOIN job j ON j.name = s.job
              WHERE f.verdict = 'missed' AND f.until_at >= ?2 AND (?1 IS NULL OR s.job = ?1)
-             GROUP BY f.schedule, f.reason, f.decided_at, f.acked_at
+             GROUP BY f.schedule, f.reason, f.decided_at, f.acked_at, f.run IS NULL
              ORDER BY max(f.until_at) DESC, s.job",
         )?;
         let rows = statement.query_map(params![job, since], |row| {
@@ -186,7 +186,7 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Takes note of missed fires. Says how many.
+    /// Takes note of the missed fires that nothing was made up for. Says how many rows.
     ///
     /// # Errors
     /// Those of writing.
@@ -200,7 +200,7 @@ impl Store {
         self.write(|tx| {
             Ok(tx.execute(
                 "UPDATE fire SET acked_at = ?2, acked_by = ?3, ack_note = ?4
-                 WHERE verdict = 'missed' AND acked_at IS NULL
+                 WHERE verdict = 'missed' AND acked_at IS NULL AND run IS NULL
                    AND (?1 IS NULL OR schedule IN(SELECT id FROM schedule WHERE job = ?1))",
                 params![job, now, by, note],
             )?)

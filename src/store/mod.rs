@@ -4,7 +4,9 @@
 //! whoever calls says what time it is. The file is SQLite in WAL mode with `synchronous=FULL`;
 //! anybody may read it with any SQLite client, and insert into `run`.
 
+mod audit;
 mod changes;
+mod counts;
 mod error;
 mod events;
 mod fires;
@@ -13,6 +15,7 @@ mod jobs;
 mod ledger;
 mod outputs;
 mod queue;
+mod renew;
 mod runs;
 mod schedules;
 mod schema;
@@ -24,6 +27,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub use audit::Duplicate;
+pub use counts::{Counts, Skips};
 pub use error::{Result, StoreError};
 pub use events::EventRow;
 pub use fires::{FireFilter, FireRow, MissedGroup, Totals};
@@ -31,6 +36,7 @@ pub use history::HistoryRow;
 pub use jobs::{JobRow, NewSchedule};
 pub use outputs::StoredOutput;
 pub use queue::{Cancelled, LiveRow};
+pub use renew::CaughtUp;
 pub use runs::{AttemptRow, Request, RunFilter, RunRow};
 pub use schedules::Armed;
 pub use schema::VERSION;

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
-use crate::model::{Job, Origin, Outcome, Raw, RunId, RunState};
+use crate::model::{Fence, Job, Origin, Outcome, Raw, RunId, RunState};
 use crate::schedule::UnixMs;
 use crate::store::error::{maybe_word, word};
 use crate::store::{Result, Store, StoreError};
@@ -78,6 +78,8 @@ pub struct RunRow {
 pub struct AttemptRow {
     /// Which attempt.
     pub n: u32,
+    /// Its claim.
+    pub fence: Fence,
     /// Its process.
     pub pid: Option<i32>,
     /// Its slot.
@@ -121,7 +123,8 @@ pub struct RunFilter {
     pub limit: Option<usize>,
 }
 
-const COLUMNS: &str = "r.id, r.job, r.state, r.attempt, r.max_attempts, r.queue, r.priority,
+pub(in crate::store) const COLUMNS: &str =
+    "r.id, r.job, r.state, r.attempt, r.max_attempts, r.queue, r.priority,
   r.origin, r.origin_ref, r.planned_at, r.queued_at, r.run_at, r.started_at, r.ended_at,
   r.exit_code, r.signal, r.reason, r.cancel_at, a.pid, a.slot";
 
@@ -224,12 +227,13 @@ impl Store {
     /// Those of reading.
     pub fn attempts(&self, run: RunId) -> Result<Vec<AttemptRow>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT n, pid, slot, claimed_at, started_at, ended_at, outcome, exit_code, signal,
+            "SELECT n, fence, pid, slot, claimed_at, started_at, ended_at, outcome, exit_code, signal,
                reason, cpu_ms, max_rss, out_bytes, out_dropped FROM attempt WHERE run = ?1 ORDER BY n",
         )?;
         let rows = statement.query_map([run.0], |row| {
             Ok(AttemptRow {
                 n: row.get("n")?,
+                fence: Fence(row.get("fence")?),
                 pid: row.get("pid")?,
                 slot: row.get("slot")?,
                 claimed_at: row.get("claimed_at")?,
@@ -249,7 +253,12 @@ impl Store {
     }
 }
 
-fn insert_request(tx: &rusqlite::Transaction<'_>, request: &Request, now: UnixMs) -> Result<RunId> {
+/// As [`Store::request`], in a transaction that may hold more.
+pub(in crate::store) fn insert_request(
+    tx: &rusqlite::Transaction<'_>,
+    request: &Request,
+    now: UnixMs,
+) -> Result<RunId> {
     let Some(row) = crate::store::jobs::job_row(tx, &request.job)? else {
         return Err(StoreError::NoSuchJob(request.job.clone()));
     };
@@ -289,7 +298,7 @@ fn insert_request(tx: &rusqlite::Transaction<'_>, request: &Request, now: UnixMs
     Ok(RunId(tx.last_insert_rowid()))
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+pub(in crate::store) fn read(row: &Row<'_>) -> rusqlite::Result<RunRow> {
     Ok(RunRow {
         run: RunId(row.get("id")?),
         job: row.get("job")?,

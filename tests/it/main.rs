@@ -1,9 +1,13 @@
 //! The one test binary.
 
+mod cli_act;
 mod cli_define;
 mod cli_edit;
 mod cli_errors;
 mod cli_import;
+mod cli_live;
+mod cli_look;
+mod cli_names;
 mod cli_next;
 mod crontab_corpus;
 mod crontab_lines;
@@ -33,3 +37,6 @@ mod sim;
 mod store_sql;
 mod support;
 mod tidy;
+mod view_attention;
+mod view_audit;
+mod view_text;

@@ -1,0 +1,82 @@
+//! `crake history`: what ran, and how it ended.
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::listing::{at, width};
+use crate::cli::moment::past;
+use crate::cli::selector::known_job;
+use crate::model::{RunState, UnknownWord};
+use crate::store::RunFilter;
+use crate::view::items::{Items, late_ms, took_ms};
+use crate::view::table::Table;
+use crate::view::time::span;
+use crate::view::words;
+
+/// List runs, the newest first
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crake history\n  crake history backup-db -n 5\n  crake history --state failed,lost --since 2d --json"
+)]
+pub struct HistoryArgs {
+    /// Of this job only
+    #[arg(value_name = "JOB")]
+    job: Option<String>,
+    /// At most so many
+    #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 100)]
+    limit: usize,
+    /// In one of these states only: queued, running, succeeded, failed, signaled, timed_out,
+    /// killed, cancelled, expired, lost, interrupted, unspawnable
+    #[arg(long, value_name = "S,..", value_delimiter = ',', value_parser = state)]
+    state: Vec<RunState>,
+    /// Made since then: 2h, "yesterday 14:00", 2026-01-31, RFC 3339
+    #[arg(long, value_name = "T")]
+    since: Option<String>,
+}
+
+fn state(word: &str) -> Result<RunState, UnknownWord> {
+    word.parse()
+}
+
+/// Lists runs.
+///
+/// # Errors
+/// No such job, and those of reading the store and of writing.
+pub fn history(ctx: &Context, args: HistoryArgs) -> Result<u8, CliError> {
+    let store = ctx.read()?;
+    let now = ctx.now();
+    if let Some(job) = &args.job {
+        known_job(&store, job)?;
+    }
+    let filter = RunFilter {
+        job: args.job,
+        states: args.state,
+        since: args.since.map(|t| past(ctx, &t)).transpose()?,
+        after: None,
+        limit: Some(args.limit),
+    };
+    let runs = store.runs(&filter)?;
+    let items = Items::new(&ctx.zone);
+    ctx.answer(
+        || runs.iter().map(|run| items.run(run)).collect(),
+        |out| {
+            let mut table = Table::new(&[
+                "RUN", "JOB", "STATE", "STARTED", "LATE", "TOOK", "TRY", "BY", "DETAIL",
+            ]);
+            for run in &runs {
+                table.row([
+                    format!("#{}", run.run),
+                    run.job.clone(),
+                    format!("{} {}", words::sign(run.state), words::state(run.state)),
+                    at(ctx, run.started_at.or(run.queued_at), now),
+                    late_ms(run).map_or(String::new(), span),
+                    took_ms(run).map_or(String::new(), span),
+                    format!("{}/{}", run.attempt, run.max_attempts),
+                    run.origin.to_string(),
+                    words::detail(run),
+                ]);
+            }
+            table.write(out, width(ctx))
+        },
+    )?;
+    Ok(0)
+}

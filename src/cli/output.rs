@@ -1,0 +1,138 @@
+//! The output of one attempt, from wherever it is: the slot of a worker that is at it, the store,
+//! or a file the store names.
+
+use std::path::PathBuf;
+
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, Kind};
+use crate::model::RunId;
+use crate::process::{Captured, Chunk, Follower, output_path};
+use crate::store::{AttemptRow, Store, StoredOutput};
+
+/// What came since the last look.
+#[derive(Debug, Default)]
+pub struct Piece {
+    /// What was written, in order; each byte comes once.
+    pub chunks: Vec<Chunk>,
+    /// Bytes that were written and not kept.
+    pub dropped: u64,
+    /// Whether nothing more will come of this attempt.
+    pub done: bool,
+}
+
+/// Reads the output of one attempt piece by piece.
+pub struct Reader {
+    slots: PathBuf,
+    run: RunId,
+    attempt: u32,
+    follower: Option<Follower>,
+    offset: u64,
+}
+
+impl Reader {
+    /// Begins at the start of the output.
+    pub fn new(ctx: &Context, run: RunId, attempt: u32) -> Reader {
+        Reader {
+            slots: ctx.paths.slots(),
+            run,
+            attempt,
+            follower: None,
+            offset: 0,
+        }
+    }
+
+    /// Which attempt.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// What came since the last call; it never waits.
+    ///
+    /// # Errors
+    /// Those of the store, and a stored output that cannot be read.
+    pub fn read(&mut self, store: &Store) -> Result<Piece, CliError> {
+        let attempts = store.attempts(self.run)?;
+        let Some(attempt) = attempts.iter().find(|a| a.n == self.attempt) else {
+            return Ok(Piece::default());
+        };
+        if attempt.ended_at.is_none() {
+            let chunks = self.written(attempt)?;
+            return Ok(self.fresh(chunks));
+        }
+        // The output is kept before the end is recorded, so what is not in the store was never
+        // collected: by a worker that vanished, for example. Its slot may still have it.
+        let kept = match store.output(self.run, self.attempt)? {
+            Some(StoredOutput::Here(packed)) => Some(decode(&packed)?),
+            Some(StoredOutput::File(path)) => Some(decode(&read_file(&path)?)?),
+            None => None,
+        };
+        let (chunks, total) = match kept {
+            Some(captured) => (captured.chunks, captured.total),
+            None => (self.written_all(attempt)?, 0),
+        };
+        let mut piece = self.fresh(chunks);
+        piece.dropped += total.saturating_sub(self.offset);
+        self.offset = self.offset.max(total);
+        piece.done = true;
+        Ok(piece)
+    }
+
+    /// What the worker's slot has that was not read yet, some hundred KiB at most.
+    fn written(&mut self, attempt: &AttemptRow) -> Result<Vec<Chunk>, CliError> {
+        if self.follower.is_none() {
+            let Some(slot) = attempt.slot else {
+                return Ok(Vec::new());
+            };
+            let path = output_path(&self.slots, slot);
+            // Another user's instance, or a slot that is gone: the store has it later.
+            self.follower = Follower::open(&path, attempt.fence).ok();
+        }
+        match &mut self.follower {
+            Some(follower) => Ok(follower.read()?.chunks),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn written_all(&mut self, attempt: &AttemptRow) -> Result<Vec<Chunk>, CliError> {
+        let mut all = Vec::new();
+        loop {
+            let chunks = self.written(attempt)?;
+            if chunks.is_empty() {
+                return Ok(all);
+            }
+            all.extend(chunks);
+        }
+    }
+
+    /// Takes away what was read before.
+    fn fresh(&mut self, chunks: Vec<Chunk>) -> Piece {
+        let mut piece = Piece::default();
+        for mut chunk in chunks {
+            let end = chunk.end();
+            if end <= self.offset {
+                continue;
+            }
+            if chunk.offset < self.offset {
+                let known = usize::try_from(self.offset - chunk.offset).unwrap_or(usize::MAX);
+                chunk.bytes.drain(..known.min(chunk.bytes.len()));
+                chunk.offset = self.offset;
+            }
+            piece.dropped += chunk.offset - self.offset;
+            self.offset = end;
+            piece.chunks.push(chunk);
+        }
+        piece
+    }
+}
+
+fn decode(packed: &[u8]) -> Result<Captured, CliError> {
+    Captured::decode(packed)
+        .map_err(|e| CliError::new(Kind::Failed, format!("the kept output: {e}")))
+}
+
+fn read_file(path: &str) -> Result<Vec<u8>, CliError> {
+    std::fs::read(path).map_err(|e| {
+        CliError::new(Kind::Failed, format!("the kept output {path}: {e}"))
+            .hint("`crake doctor` looks for what is missing")
+    })
+}

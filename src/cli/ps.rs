@@ -1,0 +1,145 @@
+//! `crake ps`: runs that are alive or wait.
+
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::listing::width;
+use crate::model::{Outcome, RunState};
+use crate::schedule::UnixMs;
+use crate::store::{RunFilter, RunRow, Store};
+use crate::view::attention::{Pace, pace};
+use crate::view::items::{Items, took_ms, worker};
+use crate::view::table::Table;
+use crate::view::time::{relative, span};
+use crate::view::words;
+
+/// Runs whose median is what is usual.
+const USUAL: usize = 20;
+
+/// How far back `--all` looks, milliseconds.
+const LATELY_MS: i64 = 3_600_000;
+
+/// Most runs listed.
+const MOST: usize = 1_000;
+
+/// List the runs that are alive and those that wait
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  crake ps\n  crake ps --all --json | jq '.items[].run'")]
+pub struct PsArgs {
+    /// Also those that ended within the last hour
+    #[arg(short, long)]
+    all: bool,
+}
+
+/// Lists the runs.
+///
+/// # Errors
+/// Those of reading the store and of writing.
+pub fn ps(ctx: &Context, args: PsArgs) -> Result<u8, CliError> {
+    let store = ctx.read()?;
+    let now = ctx.now();
+    let runs = runs(&store, args.all, now)?;
+    let items = Items::new(&ctx.zone);
+    let mut table = Table::new(&[
+        "RUN", "JOB", "STATE", "FOR", "USUALLY", "WORKER", "QUEUE", "DETAIL",
+    ]);
+    for run in &runs {
+        table.row([
+            format!("#{}", run.run),
+            run.job.clone(),
+            state_word(ctx, &store, run, now)?.to_owned(),
+            how_long(run, now),
+            usual_ms(&store, &run.job)?.map_or(String::new(), span),
+            worker(run).unwrap_or_default(),
+            run.queue.clone(),
+            detail(run, now),
+        ]);
+    }
+    ctx.answer(
+        || runs.iter().map(|run| items.run(run)).collect(),
+        |out| match table.is_empty() {
+            true => Ok(()),
+            false => table.write(out, width(ctx)),
+        },
+    )?;
+    if runs.is_empty() {
+        ctx.say("nothing runs and nothing waits; `crake history` shows what ended");
+    }
+    Ok(0)
+}
+
+/// What runs, the longest first; then what waits, in the order of its turn; then what ended.
+fn runs(store: &Store, all: bool, now: UnixMs) -> Result<Vec<RunRow>, CliError> {
+    let of = |states: Vec<RunState>| RunFilter {
+        states,
+        limit: Some(MOST),
+        ..RunFilter::default()
+    };
+    let mut runs = store.runs(&of(vec![RunState::Running]))?;
+    runs.sort_by_key(|r| (r.started_at.unwrap_or(i64::MAX), r.run));
+    let mut waiting = store.runs(&of(vec![RunState::Queued]))?;
+    waiting.sort_by_key(|r| (r.run_at, r.priority, r.run));
+    runs.extend(waiting);
+    if all {
+        let states = Outcome::ALL.iter().map(|o| RunState::Ended(*o)).collect();
+        let ended = store.runs(&of(states))?.into_iter();
+        runs.extend(ended.filter(|r| r.ended_at.is_some_and(|at| at >= now - LATELY_MS)));
+    }
+    Ok(runs)
+}
+
+fn state_word(
+    ctx: &Context,
+    store: &Store,
+    run: &RunRow,
+    now: UnixMs,
+) -> Result<&'static str, CliError> {
+    Ok(match pace(store, run, &ctx.zone, now)? {
+        Pace::Stuck => "STUCK",
+        Pace::Overrun => "OVERRUN",
+        Pace::Usual => words::state(run.state),
+    })
+}
+
+fn how_long(run: &RunRow, now: UnixMs) -> String {
+    let since = match run.state {
+        RunState::Queued => run.queued_at.map(|at| now - at),
+        RunState::Running => run.started_at.map(|at| now - at),
+        RunState::Ended(_) => took_ms(run),
+    };
+    since.map_or(String::new(), span)
+}
+
+fn detail(run: &RunRow, now: UnixMs) -> String {
+    match run.state {
+        RunState::Running if run.cancel_at.is_some() => "to be ended".to_owned(),
+        RunState::Running => match run.pid {
+            Some(pid) => format!("pid {pid}"),
+            None => "starting".to_owned(),
+        },
+        RunState::Queued if run.cancel_at.is_some() => "to be taken back".to_owned(),
+        RunState::Queued => match run.run_at.filter(|at| *at > now) {
+            Some(at) if run.attempt > 0 => format!(
+                "attempt {}/{} {}",
+                run.attempt + 1,
+                run.max_attempts,
+                relative(at, now)
+            ),
+            Some(at) => format!("starts {}", relative(at, now)),
+            None => "waits for a slot".to_owned(),
+        },
+        RunState::Ended(_) => words::detail(run),
+    }
+}
+
+/// The median of the job's last good runs.
+pub fn usual_ms(store: &Store, job: &str) -> Result<Option<i64>, CliError> {
+    let filter = RunFilter {
+        job: Some(job.to_owned()),
+        states: vec![RunState::Ended(Outcome::Succeeded)],
+        limit: Some(USUAL),
+        ..RunFilter::default()
+    };
+    let mut took: Vec<i64> = store.runs(&filter)?.iter().filter_map(took_ms).collect();
+    took.sort_unstable();
+    Ok(took.get(took.len() / 2).copied())
+}

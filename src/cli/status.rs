@@ -1,0 +1,66 @@
+//! `crake status`: one look at everything.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::cli::alive;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::view::items::Items;
+use crate::view::status::{Status, status as look};
+
+/// How often `--watch` looks.
+const WATCH: Duration = Duration::from_secs(2);
+
+/// Show the daemon, what needs attention, and how the day goes
+#[derive(clap::Args, Debug, Default)]
+#[command(after_help = "Examples:\n  crake status\n  crake status --json | jq '.item.attention'")]
+pub struct StatusArgs {
+    /// Go on, and show the status anew whenever it has changed
+    #[arg(long)]
+    watch: bool,
+}
+
+/// Shows the status. A daemon that is down is shown, and is no failure of this command.
+///
+/// # Errors
+/// Those of reading the store and of writing.
+pub fn status(ctx: &Context, args: StatusArgs) -> Result<u8, CliError> {
+    let store = ctx.read()?;
+    let items = Items::new(&ctx.zone);
+    let mut shown: Option<Status> = None;
+    loop {
+        let now = ctx.now();
+        let daemon = alive::daemon(ctx, &store)?;
+        let found = look(&store, daemon, &ctx.zone, now)?;
+        if shown.as_ref().is_none_or(|s| differ(s, &found)) {
+            ctx.answer_one(
+                || items.status(&found),
+                |out| found.write(out, &host(), &ctx.zone, now),
+            )?;
+        }
+        if !args.watch {
+            return Ok(0);
+        }
+        shown = Some(found);
+        sleep(WATCH);
+    }
+}
+
+/// Whether two looks differ in more than the age of the daemon's last beat.
+fn differ(a: &Status, b: &Status) -> bool {
+    let same_beat = |s: &Status| {
+        let mut s = s.clone();
+        s.daemon.beat_age_ms = None;
+        // A daemon that is gone is known to be so since an instant that does not move.
+        s
+    };
+    same_beat(a) != same_beat(b)
+}
+
+fn host() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}

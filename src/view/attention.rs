@@ -1,0 +1,390 @@
+//! What somebody should look at: one set of rules for `status`, `check` and the screens.
+//!
+//! An empty list means that everything that was planned happened or is about to. Each entry says
+//! what is wrong, since when, and which command to type.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::model::{Outcome, RunId, RunState};
+use crate::schedule::{Schedule, UnixMs, Zone};
+use crate::store::{MissedGroup, Result, RunFilter, RunRow, Store};
+use crate::view::audit::read;
+use crate::view::items::missed_state;
+use crate::view::time::{clock, span};
+use crate::view::words::{count, detail, is_failure, reason};
+use crate::view::{Daemon, words};
+
+/// How far past its instant a schedule may be before it is overdue, milliseconds.
+const OVERDUE_MS: i64 = 60_000;
+
+/// How long the firing loop may take to come round, milliseconds.
+const BEAT_MS: i64 = 10_000;
+
+/// Overlap skips in a row that are more than an accident.
+const FLOOD: i64 = 3;
+
+/// How long the failure of a one-off command is shown, milliseconds.
+const ONE_OFF_MS: i64 = 86_400_000;
+
+/// How much something matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Act.
+    Urgent,
+    /// Look.
+    Warning,
+}
+
+impl Level {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Urgent => "urgent",
+            Level::Warning => "warning",
+        }
+    }
+
+    /// The sign.
+    pub fn sign(self) -> char {
+        match self {
+            Level::Urgent => '!',
+            Level::Warning => '~',
+        }
+    }
+}
+
+/// Which rule found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// No daemon answers while there are jobs.
+    Daemon,
+    /// The firing loop does not come round.
+    Beat,
+    /// The daemon works without its store.
+    Degraded,
+    /// A schedule that cannot be planned.
+    Schedule,
+    /// A schedule whose instant passed and got no verdict.
+    Overdue,
+    /// A run alive past two of its job's next fires.
+    Stuck,
+    /// A run alive past one of them.
+    Overrun,
+    /// The latest run of a job ended badly; the outcome says how.
+    Ended(Outcome),
+    /// Fires that nobody was there for and nothing was made up for.
+    Missed,
+    /// Fires that found an earlier run in the way, several in a row.
+    Flood,
+}
+
+impl Kind {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Daemon => "daemon",
+            Kind::Beat => "beat",
+            Kind::Degraded => "degraded",
+            Kind::Schedule => "schedule",
+            Kind::Overdue => "overdue",
+            Kind::Stuck => "stuck",
+            Kind::Overrun => "overrun",
+            Kind::Ended(outcome) => outcome.as_str(),
+            Kind::Missed => "missed",
+            Kind::Flood => "flood",
+        }
+    }
+}
+
+/// One thing somebody should look at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attention {
+    /// How much it matters.
+    pub level: Level,
+    /// Which rule found it.
+    pub kind: Kind,
+    /// Its word in listings.
+    pub what: &'static str,
+    /// The job it is about.
+    pub job: Option<String>,
+    /// The run it is about.
+    pub run: Option<RunId>,
+    /// Since when.
+    pub since: Option<UnixMs>,
+    /// In words.
+    pub text: String,
+    /// The command to type.
+    pub hint: String,
+}
+
+/// Applies all rules: urgent before warning, the newest first.
+///
+/// # Errors
+/// Those of reading.
+pub fn attention(
+    store: &Store,
+    daemon: &Daemon,
+    zone: &Zone,
+    now: UnixMs,
+) -> Result<Vec<Attention>> {
+    let look = Look {
+        store,
+        daemon,
+        zone,
+        now,
+    };
+    let mut list = look.daemon()?;
+    list.extend(look.schedules()?);
+    list.extend(look.overdue()?);
+    list.extend(look.long_runs()?);
+    list.extend(look.ended()?);
+    list.extend(look.missed()?);
+    list.extend(look.floods()?);
+    // What concerns the whole instance stands before what concerns one job.
+    list.sort_by_key(|a| (a.level, a.job.is_some(), Reverse(a.since)));
+    Ok(list)
+}
+
+/// How a live run stands to the fires of its own job that came after its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// None came, or its job has no schedule.
+    Usual,
+    /// One came.
+    Overrun,
+    /// Two or more came.
+    Stuck,
+}
+
+/// Judges a live run.
+///
+/// # Errors
+/// Those of reading.
+pub fn pace(store: &Store, run: &RunRow, zone: &Zone, now: UnixMs) -> Result<Pace> {
+    let (RunState::Running, Some(started)) = (run.state, run.started_at) else {
+        return Ok(Pace::Usual);
+    };
+    let Some(job) = store.job(&run.job)? else {
+        return Ok(Pace::Usual);
+    };
+    let schedules: Vec<Schedule> = job
+        .schedules
+        .iter()
+        .filter_map(|(planned, _)| read(planned, zone).ok())
+        .collect();
+    let next = |after| schedules.iter().filter_map(|s| s.next_after(after)).min();
+    let first = next(started).filter(|at| *at < now);
+    let second = first.and_then(next).filter(|at| *at < now);
+    Ok(match (first, second) {
+        (_, Some(_)) => Pace::Stuck,
+        (Some(_), None) => Pace::Overrun,
+        (None, None) => Pace::Usual,
+    })
+}
+
+struct Look<'a> {
+    store: &'a Store,
+    daemon: &'a Daemon,
+    zone: &'a Zone,
+    now: UnixMs,
+}
+
+impl Look<'_> {
+    fn daemon(&self) -> Result<Vec<Attention>> {
+        let about = |kind, what, text: String, hint: &str| Attention {
+            level: Level::Urgent,
+            kind,
+            what,
+            job: None,
+            run: None,
+            since: self.daemon.since,
+            text,
+            hint: hint.to_owned(),
+        };
+        let jobs = self.store.counts(self.now)?.jobs;
+        let mut found = Vec::new();
+        if !self.daemon.up && jobs > 0 {
+            let text = match &self.daemon.silent {
+                Some(why) => why.clone(),
+                None => format!("nobody keeps time for {}", count(jobs, "job")),
+            };
+            found.push(about(Kind::Daemon, "DOWN", text, "crake daemon"));
+        }
+        if let Some(why) = &self.daemon.degraded {
+            found.push(about(
+                Kind::Degraded,
+                "DEGRADED",
+                why.clone(),
+                "crake doctor",
+            ));
+        }
+        if let Some(age) = self.daemon.beat_age_ms.filter(|age| *age > BEAT_MS) {
+            let text = format!("the firing loop last came round {} ago", span(age));
+            let beat = about(Kind::Beat, "BEAT", text, "crake doctor");
+            found.push(Attention {
+                since: Some(self.now - age),
+                ..beat
+            });
+        }
+        Ok(found)
+    }
+
+    fn schedules(&self) -> Result<Vec<Attention>> {
+        let errors = self.store.schedule_errors()?.into_iter();
+        Ok(errors
+            .map(|(job, expr, error)| Attention {
+                level: Level::Urgent,
+                kind: Kind::Schedule,
+                what: "SCHEDULE",
+                run: None,
+                since: None,
+                text: format!("\"{expr}\" cannot be planned: {error}"),
+                hint: format!("crake edit {job}"),
+                job: Some(job),
+            })
+            .collect())
+    }
+
+    fn overdue(&self) -> Result<Vec<Attention>> {
+        // Without a daemon everything is overdue, and that one fact is on the list already.
+        if !self.daemon.up {
+            return Ok(Vec::new());
+        }
+        let by = self.now - OVERDUE_MS;
+        let mut oldest: BTreeMap<String, UnixMs> = BTreeMap::new();
+        for armed in self.store.due_soonest(by, 1)?.0 {
+            if (1..by).contains(&armed.next_at) {
+                let since = oldest.entry(armed.planned.job).or_insert(armed.next_at);
+                *since = armed.next_at.min(*since);
+            }
+        }
+        Ok(oldest
+            .into_iter()
+            .map(|(job, since)| Attention {
+                level: Level::Urgent,
+                kind: Kind::Overdue,
+                what: "OVERDUE",
+                run: None,
+                since: Some(since),
+                text: format!("due {} and not decided", clock(since, self.zone)),
+                hint: format!("crake explain {job}"),
+                job: Some(job),
+            })
+            .collect())
+    }
+
+    fn long_runs(&self) -> Result<Vec<Attention>> {
+        let filter = RunFilter {
+            states: vec![RunState::Running],
+            ..RunFilter::default()
+        };
+        let mut found = Vec::new();
+        for run in self.store.runs(&filter)? {
+            let (level, kind, what, fires) = match pace(self.store, &run, self.zone, self.now)? {
+                Pace::Usual => continue,
+                Pace::Overrun => (Level::Warning, Kind::Overrun, "OVERRUN", "its next fire"),
+                Pace::Stuck => (Level::Urgent, Kind::Stuck, "STUCK", "two of its next fires"),
+            };
+            let took = self.now - run.started_at.unwrap_or(self.now);
+            let verb = if kind == Kind::Stuck {
+                "kill"
+            } else {
+                "logs -f"
+            };
+            found.push(Attention {
+                level,
+                kind,
+                what,
+                since: run.started_at,
+                text: format!("running {}, past {fires}", span(took)),
+                hint: format!("crake {verb} {}", run.run),
+                run: Some(run.run),
+                job: Some(run.job),
+            });
+        }
+        Ok(found)
+    }
+
+    fn ended(&self) -> Result<Vec<Attention>> {
+        let latest = self.store.latest_ended(self.now - ONE_OFF_MS)?;
+        Ok(latest.into_iter().filter_map(ended_badly).collect())
+    }
+
+    fn missed(&self) -> Result<Vec<Attention>> {
+        let mut jobs: BTreeMap<String, Vec<MissedGroup>> = BTreeMap::new();
+        for group in self.store.missed(None, i64::MIN)? {
+            if missed_state(&group) == "open" {
+                jobs.entry(group.job.clone()).or_default().push(group);
+            }
+        }
+        Ok(jobs
+            .into_iter()
+            .map(|(job, groups)| {
+                let fires: i64 = groups.iter().map(|g| g.count).sum();
+                let since = groups.iter().map(|g| g.from).min();
+                let why = groups.first().map_or("", |g| reason(g.reason));
+                Attention {
+                    level: Level::Warning,
+                    kind: Kind::Missed,
+                    what: "MISSED",
+                    run: None,
+                    since,
+                    text: format!("{}, {why}", count(fires, "fire")),
+                    hint: format!("crake missed {job}"),
+                    job: Some(job),
+                }
+            })
+            .collect())
+    }
+
+    fn floods(&self) -> Result<Vec<Attention>> {
+        let mut found = Vec::new();
+        for row in self.store.jobs()? {
+            for (planned, _) in &row.schedules {
+                let skips = self.store.skips_in_a_row(planned.id)?;
+                let Some(skips) = skips.filter(|s| s.count >= FLOOD) else {
+                    continue;
+                };
+                let way = match skips.blocked_by {
+                    Some(run) => format!(", #{run} in the way"),
+                    None => String::new(),
+                };
+                found.push(Attention {
+                    level: Level::Warning,
+                    kind: Kind::Flood,
+                    what: "SKIPS",
+                    job: Some(row.job.name.clone()),
+                    run: skips.blocked_by,
+                    since: Some(skips.since),
+                    text: format!("{} skipped in a row{way}", count(skips.count, "fire")),
+                    hint: format!("crake fires {}", row.job.name),
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The latest run of a job that is over, where it ended badly.
+fn ended_badly(run: RunRow) -> Option<Attention> {
+    let outcome = run.state.outcome().filter(|o| is_failure(*o))?;
+    let unknown = matches!(outcome, Outcome::Lost | Outcome::Interrupted);
+    let verb = if unknown { "retry" } else { "logs" };
+    Some(Attention {
+        level: match outcome {
+            Outcome::Expired => Level::Warning,
+            _ => Level::Urgent,
+        },
+        kind: Kind::Ended(outcome),
+        what: words::outcome(outcome),
+        since: run.ended_at,
+        text: match detail(&run) {
+            text if text.is_empty() => outcome.as_str().to_owned(),
+            text => text,
+        },
+        hint: format!("crake {verb} {}", run.run),
+        run: Some(run.run),
+        job: Some(run.job),
+    })
+}

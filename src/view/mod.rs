@@ -1,0 +1,32 @@
+//! What people and programs are shown of the store: the same items for listings, JSON and screens.
+//!
+//! Read-only. Facts that do not stand in the store (whether the daemon answers, what time it is,
+//! how wide the terminal is) are passed in.
+
+pub mod attention;
+pub mod audit;
+pub mod items;
+pub mod status;
+pub mod table;
+pub mod text;
+pub mod time;
+pub mod words;
+
+use crate::schedule::UnixMs;
+
+/// What is known of the daemon at this moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Daemon {
+    /// Whether it answers.
+    pub up: bool,
+    /// Its process, where it answers.
+    pub pid: Option<i32>,
+    /// How long ago its firing loop last came round, milliseconds.
+    pub beat_age_ms: Option<i64>,
+    /// Since when it is up, or since when it is known to be gone.
+    pub since: Option<UnixMs>,
+    /// Why it works without its store, where it does.
+    pub degraded: Option<String>,
+    /// Why it does not answer, where that is not simply because there is none.
+    pub silent: Option<String>,
+}
