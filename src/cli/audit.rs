@@ -69,7 +69,7 @@ fn write(ctx: &Context, audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
             stamp(since, &ctx.zone, now),
             stamp(until, &ctx.zone, now)
         ),
-        _ => "no time".to_owned(),
+        _ => "nothing decided yet".to_owned(),
     };
     writeln!(
         out,

@@ -57,7 +57,7 @@ impl Level {
 /// Which rule found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// No daemon answers while there are jobs.
+    /// No daemon answers while there are jobs or runs that wait.
     Daemon,
     /// The firing loop does not come round.
     Beat,
@@ -202,12 +202,20 @@ impl Look<'_> {
             text,
             hint: hint.to_owned(),
         };
-        let jobs = self.store.counts(self.now)?.jobs;
+        let counts = self.store.counts(self.now)?;
+        let waiting = counts.running + counts.queued;
         let mut found = Vec::new();
-        if !self.daemon.up && jobs > 0 {
+        if !self.daemon.up && counts.jobs + waiting > 0 {
             let text = match &self.daemon.silent {
                 Some(why) => why.clone(),
-                None => format!("nobody keeps time for {}", count(jobs, "job")),
+                None if waiting == 0 => {
+                    format!("nobody keeps time for {}", count(counts.jobs, "job"))
+                }
+                None => format!(
+                    "nobody keeps time for {} and {}",
+                    count(counts.jobs, "job"),
+                    count(waiting, "run")
+                ),
             };
             found.push(about(Kind::Daemon, "DOWN", text, "crake daemon"));
         }

@@ -6,7 +6,7 @@ use crake::store::{NewSchedule, Store};
 use crake::view::Daemon;
 use crake::view::attention::{Attention, Kind, Level, attention};
 
-use crate::support::bench::{ended, fire, job, live_run, schedule, started, whole_run};
+use crate::support::bench::{ended, fire, job, live_run, new_run, schedule, started, whole_run};
 
 const MINUTE: i64 = 60_000;
 /// 2026-09-10T00:00:00Z.
@@ -53,8 +53,12 @@ fn a_healthy_instance_needs_nothing() {
         &whole_run(1, "tick", Outcome::Succeeded, Exit::Code(0), START),
     );
     assert_eq!(found(&store, &up(), START + MINUTE), []);
-    let empty = Store::in_memory().unwrap();
+    let mut empty = Store::in_memory().unwrap();
     assert_eq!(found(&empty, &Daemon::default(), START), []);
+    // A command that waits for a daemon that is not there is worth a word, without any job.
+    record(&mut empty, &[Record::New(new_run(1, "once", START))]);
+    let a = one(&empty, &Daemon::default(), START);
+    assert_eq!(a.text, "nobody keeps time for 0 jobs and 1 run");
 }
 
 #[test]
