@@ -9,7 +9,10 @@ use crake::schedule::UnixMs;
 
 use crate::support::world::{Bench, MINUTE, T0, job, queue};
 
-fn verdicts(records: &[Record]) -> Vec<(Verdict, Option<i64>)> {
+/// A verdict and the run that stands for the instant.
+type Decided = (Verdict, Option<i64>);
+
+fn verdicts(records: &[Record]) -> Vec<Decided> {
     let fires = records.iter().filter_map(|r| match r {
         Record::Fire(fire) => Some((fire.verdict, fire.run.map(|r| r.0))),
         _ => None,
@@ -51,7 +54,7 @@ fn missed_instants_follow_the_catch_up_rule() {
         until,
         reason: MissReason::DaemonDown,
     };
-    let cases: [(CatchUp, &[(Verdict, Option<i64>)]); 3] = [
+    let cases: [(CatchUp, &[Decided]); 3] = [
         (
             CatchUp::None,
             &[(Missed, None), (Missed, None), (Missed, None)],
