@@ -155,15 +155,7 @@ impl Stage<'_> {
                 version: 1,
                 listed: true,
             };
-            let schedules: Vec<NewSchedule> = expr
-                .into_iter()
-                .map(|expr| NewSchedule {
-                    expr: expr.to_owned(),
-                    zone: None,
-                    dst: "vixie".to_owned(),
-                    anchor: None,
-                })
-                .collect();
+            let schedules: Vec<NewSchedule> = expr.into_iter().map(NewSchedule::of).collect();
             store.put_job(&job, &schedules, false, "demo", now)?;
         }
         Ok(())

@@ -142,6 +142,10 @@ impl From<StoreError> for CliError {
                 .hint("`crake wait` waits for them, `crake kill` ends them"),
             StoreError::NoSuchQueue(_) => CliError::new(Kind::NotFound, message)
                 .hint("the queues are high, normal and low, and those you made"),
+            StoreError::NoSuchCalendar(_) => CliError::new(Kind::NotFound, message)
+                .hint("`crake calendar ls` shows the calendars there are"),
+            StoreError::CalendarInUse(..) => CliError::new(Kind::Refused, message)
+                .hint("take it from the job first, or put another in its place with --replace"),
             StoreError::OldSqlite(_) | StoreError::Unreadable(_) | StoreError::Sqlite(_) => {
                 CliError::new(Kind::Failed, message)
             }

@@ -192,11 +192,17 @@ impl DefinitionFlags {
         };
         if !self.schedules.is_empty() {
             let dst = draft.schedules.first().map(|s| s.dst.clone());
+            let terms = draft
+                .schedules
+                .first()
+                .map(|s| s.terms.clone())
+                .unwrap_or_default();
             let of = |expr: &String| NewSchedule {
                 expr: expr.clone(),
                 zone: zone.clone(),
                 dst: dst.clone().unwrap_or_else(|| "vixie".to_owned()),
                 anchor: None,
+                terms: terms.clone(),
             };
             draft.schedules = self.schedules.iter().map(of).collect();
         }

@@ -7,7 +7,7 @@ use crate::crontab::{
     Dialect, Entry, Field, Format, Line, LineKind, Refusal, Table, Verdict, split_command,
     suggest_names,
 };
-use crate::model::{Command, Engine, Policy, Raw, Spec, check_name};
+use crate::model::{Command, Engine, Policy, Raw, Spec, Terms, check_name};
 use crate::schedule::{Fields, ParseOptions, Schedule, UnixMs};
 use crate::store::NewSchedule;
 
@@ -214,6 +214,7 @@ fn draft(
             zone,
             dst: dst.to_owned(),
             anchor: None,
+            terms: Terms::default(),
         }],
     })
 }

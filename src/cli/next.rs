@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, nearest};
 use crate::cli::{complete, read_schedule, when};
-use crate::model::{Pause, check_name};
+use crate::model::{Pause, Terms, check_name};
 use crate::schedule::{DstRule, Schedule, UnixMs, Zone};
 use crate::store::{JobRow, NewSchedule, Store};
 
@@ -147,6 +147,7 @@ fn expression(ctx: &Context, args: &NextArgs, expr: &str) -> Result<Vec<Source>,
         zone: args.tz.clone(),
         dst: args.dst.unwrap_or_default().to_string(),
         anchor: None,
+        terms: Terms::default(),
     };
     let schedule = read_schedule::read(ctx, &new)?;
     for warning in schedule.warnings() {

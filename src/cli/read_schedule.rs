@@ -30,12 +30,7 @@ pub fn stored(ctx: &Context, planned: &Planned) -> Result<Schedule, CliError> {
 
 /// The part of a stored schedule that somebody wrote.
 pub fn as_new(planned: &Planned) -> NewSchedule {
-    NewSchedule {
-        expr: planned.expr.clone(),
-        zone: planned.zone.clone(),
-        dst: planned.dst.clone(),
-        anchor: planned.anchor,
-    }
+    NewSchedule::from(planned)
 }
 
 /// The zone of a name, or the host's.

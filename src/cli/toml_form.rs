@@ -9,7 +9,7 @@ use crate::cli::draft::Draft;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::flags;
 use crate::model::{
-    CatchUp, Command, OnLost, Overlap, Policy, Raw, Spec, format_duration, parse_duration,
+    CatchUp, Command, OnLost, Overlap, Policy, Raw, Spec, Terms, format_duration, parse_duration,
 };
 use crate::schedule::{UnixMs, Zone};
 use crate::store::NewSchedule;
@@ -214,6 +214,7 @@ fn draft_of(form: Form, old: &Draft) -> Result<Draft, CliError> {
                 zone: timezone.clone(),
                 dst: form.dst.clone(),
                 anchor: None,
+                terms: Terms::default(),
             },
             Entry::Full {
                 expr,
@@ -228,6 +229,7 @@ fn draft_of(form: Form, old: &Draft) -> Result<Draft, CliError> {
                 },
                 dst: dst.unwrap_or_else(|| form.dst.clone()),
                 anchor,
+                terms: Terms::default(),
             },
         });
     }

@@ -37,9 +37,26 @@ CREATE TABLE schedule(
   job TEXT NOT NULL, expr TEXT NOT NULL, zone TEXT,
   dst TEXT NOT NULL DEFAULT 'vixie' CHECK(dst IN('vixie', 'skip', 'both', 'utc')),
   anchor INT,
+  calendar INT REFERENCES calendar(id), shift TEXT CHECK(shift IS NULL OR shift IN('next', 'previous')),
+  jitter_ms INT NOT NULL DEFAULT 0 CHECK(jitter_ms >= 0),
+  start_at INT, end_at INT, max_fires INT CHECK(max_fires IS NULL OR max_fires > 0),
+  seed INT NOT NULL DEFAULT 0,
   from_at INT NOT NULL, until_at INT,
+  done INT NOT NULL DEFAULT 0 CHECK(done IN(0, 1)),
   error TEXT);
 CREATE INDEX schedule_job ON schedule(job, id);
+
+-- One row is one version here as well.
+CREATE TABLE calendar(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL, spec TEXT NOT NULL, source TEXT,
+  from_at INT NOT NULL, until_at INT);
+CREATE UNIQUE INDEX calendar_name ON calendar(name) WHERE until_at IS NULL;
+
+-- Rows decided while the wall clock stood in the future, taken out when it was set back.
+CREATE TABLE fire_undone(
+  schedule INT NOT NULL, planned_at INT NOT NULL, verdict TEXT NOT NULL, run INT,
+  decided_at INT NOT NULL, undone_at INT NOT NULL);
 
 -- The only place of the next instant not yet decided; 0 means still to be planned.
 CREATE TABLE due(next_at INT NOT NULL, schedule INT NOT NULL, PRIMARY KEY(next_at, schedule)) WITHOUT ROWID;
@@ -137,9 +154,12 @@ CREATE TRIGGER schedule_added AFTER INSERT ON schedule BEGIN
   INSERT INTO due(next_at, schedule) VALUES(0, NEW.id);
   INSERT INTO change(job) VALUES(NEW.job);
 END;
-CREATE TRIGGER schedule_fixed BEFORE UPDATE OF job, expr, zone, dst, anchor, from_at ON schedule
+CREATE TRIGGER schedule_fixed BEFORE UPDATE OF expr, zone, dst, anchor, calendar, shift, start_at,
+  end_at, max_fires, seed ON schedule
 WHEN OLD.expr IS NOT NEW.expr OR OLD.zone IS NOT NEW.zone OR OLD.dst IS NOT NEW.dst
-  OR OLD.anchor IS NOT NEW.anchor OR OLD.from_at IS NOT NEW.from_at BEGIN
+  OR OLD.anchor IS NOT NEW.anchor OR OLD.calendar IS NOT NEW.calendar OR OLD.shift IS NOT NEW.shift
+  OR OLD.start_at IS NOT NEW.start_at OR OLD.end_at IS NOT NEW.end_at
+  OR OLD.max_fires IS NOT NEW.max_fires OR OLD.seed IS NOT NEW.seed BEGIN
   SELECT RAISE(ABORT, 'a schedule is never changed in place: end it (until_at) and insert another');
 END;
 CREATE TRIGGER schedule_ended AFTER UPDATE OF until_at, job ON schedule BEGIN

@@ -63,6 +63,12 @@ pub enum StoreError {
     /// There is no queue of that name.
     #[error("no queue named \"{0}\"")]
     NoSuchQueue(String),
+    /// There is no calendar of that name.
+    #[error("no calendar named \"{0}\"")]
+    NoSuchCalendar(String),
+    /// A schedule goes by the calendar.
+    #[error("the calendar \"{0}\" is in use by \"{1}\"")]
+    CalendarInUse(String, String),
     /// A value in the file that no program of ours writes.
     #[error("the store holds what cannot be read: {0}")]
     Unreadable(String),

@@ -6,20 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Job, Pause, Planned, Policy, Spec};
 use crate::schedule::UnixMs;
 use crate::store::error::{json, word};
-use crate::store::{Result, Store, StoreError};
-
-/// A schedule to be given to a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewSchedule {
-    /// The expression.
-    pub expr: String,
-    /// Time zone by name; the system's where none is given.
-    pub zone: Option<String>,
-    /// The rule for daylight saving changes.
-    pub dst: String,
-    /// Where intervals are counted from.
-    pub anchor: Option<UnixMs>,
-}
+use crate::store::versions::{END, change_schedules};
+use crate::store::{NewSchedule, Result, Store, StoreError};
 
 /// A job with its schedules in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,11 +33,6 @@ pub(in crate::store) struct Definition {
 const COLUMNS: &str = "name, spec, queue, priority, overlap, max_parallel, queue_max, timeout_ms,
   silence_ms, kill_grace_ms, start_deadline_ms, retry, backoff, on_lost, catch_up,
   catch_up_window_ms, catch_up_max, listed, version, created_at, updated_at";
-
-/// Ends a version now; or, where the clock was set back since, with the last instant that was
-/// decided for it, so that no row of the ledger lies outside the time in which it was in force.
-const END: &str = "until_at = max(?2, coalesce((SELECT max(f.until_at) FROM fire f
-  WHERE f.schedule = schedule.id), ?2))";
 
 /// How many pauses of a job are kept at hand.
 const PAUSES: i64 = 16;
@@ -82,6 +65,7 @@ impl Store {
                 &format!("UPDATE schedule SET {END} WHERE job = ?1 AND until_at IS NULL"),
                 params![name, now],
             )?;
+            tx.execute("UPDATE schedule SET done = 0 WHERE job = ?1", [name])?;
             tx.execute(
                 "UPDATE pause SET until_at = ?2 WHERE job = ?1 AND (until_at IS NULL OR until_at > ?2)",
                 params![name, now],
@@ -173,44 +157,6 @@ pub(in crate::store) fn put_job(
     keep(tx, &row.job, &row.schedules, what, by, now)
 }
 
-/// Ends the schedules that are no longer wanted and adds the new ones; one that stays the same
-/// keeps its number, so that its ledger goes on without a seam.
-fn change_schedules(
-    tx: &Transaction<'_>,
-    job: &str,
-    old: Option<&JobRow>,
-    wanted: &[NewSchedule],
-    now: UnixMs,
-) -> Result<()> {
-    let mut wanted: Vec<&NewSchedule> = wanted.iter().collect();
-    for (planned, _) in old.map(|o| o.schedules.as_slice()).unwrap_or_default() {
-        let same = |n: &&NewSchedule| {
-            n.expr == planned.expr
-                && n.zone == planned.zone
-                && n.dst == planned.dst
-                && n.anchor == planned.anchor
-        };
-        match wanted.iter().position(same) {
-            Some(index) => {
-                wanted.remove(index);
-            }
-            None => {
-                tx.execute(
-                    &format!("UPDATE schedule SET {END} WHERE id = ?1"),
-                    params![planned.id.0, now],
-                )?;
-            }
-        }
-    }
-    for schedule in wanted {
-        tx.execute(
-            "INSERT INTO schedule(job, expr, zone, dst, anchor, from_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-            params![job, schedule.expr, schedule.zone, schedule.dst, schedule.anchor, now],
-        )?;
-    }
-    Ok(())
-}
-
 fn write_job(tx: &Transaction<'_>, job: &Job, now: UnixMs) -> Result<()> {
     let policy = &job.policy;
     let spec =
@@ -278,12 +224,7 @@ pub(in crate::store) fn keep(
         policy: job.policy.clone(),
         schedules: schedules
             .iter()
-            .map(|(p, _)| NewSchedule {
-                expr: p.expr.clone(),
-                zone: p.zone.clone(),
-                dst: p.dst.clone(),
-                anchor: p.anchor,
-            })
+            .map(|(planned, _)| NewSchedule::from(planned))
             .collect(),
     };
     let text =

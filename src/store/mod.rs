@@ -20,6 +20,7 @@ mod runs;
 mod schedules;
 mod schema;
 mod sessions;
+mod versions;
 
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub use error::{Result, StoreError};
 pub use events::EventRow;
 pub use fires::{FireFilter, FireRow, MissedGroup, Totals};
 pub use history::HistoryRow;
-pub use jobs::{JobRow, NewSchedule};
+pub use jobs::JobRow;
 pub use outputs::StoredOutput;
 pub use queue::{Cancelled, LiveRow};
 pub use renew::CaughtUp;
@@ -41,6 +42,7 @@ pub use runs::{AttemptRow, Request, RunFilter, RunRow};
 pub use schedules::Armed;
 pub use schema::VERSION;
 pub use sessions::Session;
+pub use versions::{CalendarRow, NewSchedule};
 
 /// How long a command waits for another writer before it says that the store is busy.
 const BUSY: Duration = Duration::from_secs(10);

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::model::{Planned, ScheduleId};
+use crate::model::{Planned, ScheduleId, Terms};
 use crate::schedule::UnixMs;
+use crate::store::error::maybe_word;
 use crate::store::{Result, Store};
 
 /// A schedule version that still owes instants, and the next of them.
@@ -16,7 +17,12 @@ pub struct Armed {
 }
 
 const COLUMNS: &str =
-    "s.id, s.job, s.expr, s.zone, s.dst, s.anchor, s.from_at, s.until_at, d.next_at";
+    "s.id, s.job, s.expr, s.zone, s.dst, s.anchor, s.from_at, s.until_at, d.next_at, s.shift,
+  s.jitter_ms, s.start_at, s.end_at, s.max_fires, s.seed, s.calendar,
+  (SELECT c.name FROM calendar c WHERE c.id = s.calendar) AS calendar_name,
+  (SELECT c.spec FROM calendar c WHERE c.id = s.calendar) AS calendar_spec,
+  CASE WHEN s.max_fires IS NULL THEN 0 ELSE (SELECT count(*) FROM fire f
+    WHERE f.schedule = s.id AND f.verdict = 'run') END AS fired";
 
 impl Store {
     /// The schedules due soonest: all that are due by `by`, and beyond that as many as make `limit`.
@@ -174,7 +180,7 @@ pub(in crate::store) fn of_job(
     let which = if owing {
         "d.next_at IS NOT NULL AND (s.until_at IS NULL OR d.next_at <= s.until_at)"
     } else {
-        "s.until_at IS NULL"
+        "(s.until_at IS NULL OR s.done = 1)"
     };
     let sql = format!(
         "SELECT {COLUMNS} FROM schedule s LEFT JOIN due d ON d.schedule = s.id
@@ -189,6 +195,13 @@ pub(in crate::store) fn of_job(
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Armed> {
+    let (start_at, end_at) = (
+        row.get::<_, Option<i64>>("start_at")?,
+        row.get::<_, Option<i64>>("end_at")?,
+    );
+    let calendar: Option<i64> = row.get("calendar")?;
+    let spec: Option<String> = row.get("calendar_spec")?;
+    let (from, until) = (row.get::<_, i64>(6)?, row.get::<_, Option<i64>>(7)?);
     Ok(Armed {
         planned: Planned {
             id: ScheduleId(row.get(0)?),
@@ -197,8 +210,20 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Armed> {
             zone: row.get(3)?,
             dst: row.get(4)?,
             anchor: row.get(5)?,
-            from: row.get(6)?,
-            until: row.get(7)?,
+            // Instants after `from` count, and the start itself is one that may.
+            from: start_at.map_or(from, |start| from.max(start - 1)),
+            until: until.into_iter().chain(end_at).min(),
+            terms: Terms {
+                calendar: row.get("calendar_name")?,
+                shift: maybe_word(row, "shift")?,
+                jitter_ms: row.get("jitter_ms")?,
+                start_at,
+                end_at,
+                max_fires: row.get("max_fires")?,
+                seed: row.get("seed")?,
+            },
+            calendar: calendar.zip(spec),
+            fired: row.get("fired")?,
         },
         next_at: row.get::<_, Option<i64>>(8)?.unwrap_or(0),
     })

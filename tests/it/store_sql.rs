@@ -23,10 +23,8 @@ fn with_job(dir: &Path) -> (Store, Connection) {
     let path = dir.join("crake.db");
     let mut store = Store::open(&path).expect("a store");
     let schedule = NewSchedule {
-        expr: "* * * * *".to_owned(),
         zone: None,
-        dst: "vixie".to_owned(),
-        anchor: None,
+        ..NewSchedule::of("* * * * *")
     };
     store
         .put_job(&job("hello"), &[schedule], false, "test", NOW)
@@ -118,10 +116,8 @@ fn a_changed_schedule_is_a_new_version_and_an_equal_one_is_not() {
         .expect("a job")
         .schedules;
     let same = NewSchedule {
-        expr: "* * * * *".to_owned(),
         zone: None,
-        dst: "vixie".to_owned(),
-        anchor: None,
+        ..NewSchedule::of("* * * * *")
     };
     let put = |store: &mut Store, schedule: &NewSchedule, now| {
         store

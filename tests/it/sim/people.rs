@@ -52,10 +52,8 @@ impl Scene {
             listed: true,
         };
         let schedule = NewSchedule {
-            expr: expr.to_owned(),
             zone: Some("America/New_York".to_owned()),
-            dst: "vixie".to_owned(),
-            anchor: None,
+            ..NewSchedule::of(expr)
         };
         let now = self.now();
         let put = self.store().put_job(&job, &[schedule], true, "sim", now);

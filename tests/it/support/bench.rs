@@ -197,10 +197,8 @@ pub fn job(name: &str) -> Job {
 /// A schedule in UTC.
 pub fn schedule(expr: &str) -> NewSchedule {
     NewSchedule {
-        expr: expr.to_owned(),
         zone: Some("UTC".to_owned()),
-        dst: "vixie".to_owned(),
-        anchor: None,
+        ..NewSchedule::of(expr)
     }
 }
 

@@ -70,7 +70,7 @@ impl Bench {
                 dst: "vixie".to_owned(),
                 anchor: None,
                 from: 0,
-                until: None,
+                ..Planned::default()
             },
             schedule: Arc::new(schedule),
             next_at,
