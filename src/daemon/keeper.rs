@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::WINDOW;
 use crate::daemon::held::Held;
+use crate::daemon::sequence::{record_in_order, rewind};
 use crate::daemon::zones::Zones;
 use crate::engine::{Armed, PROVISIONAL};
 use crate::model::{Drop, Fence, Job, Next, Outcome, Record, RunId};
@@ -52,6 +53,7 @@ pub struct Keeper {
     window_until: Option<UnixMs>,
     look_at: Option<UnixMs>,
     refill: bool,
+    rewound: bool,
     fault: Option<String>,
 }
 
@@ -71,6 +73,7 @@ impl Keeper {
             window_until: None,
             look_at: None,
             refill: true,
+            rewound: false,
             fault: None,
         }
     }
@@ -115,6 +118,7 @@ impl Keeper {
     /// # Errors
     /// Those of the store.
     pub fn begin(&mut self, now: UnixMs) -> store::Result<Vec<Fact>> {
+        rewind(&mut self.store, &self.zones, now)?;
         self.store.forget_ended()?;
         self.store.take_changes()?;
         let mut facts = vec![Fact::Queues(self.store.queues()?)];
@@ -145,6 +149,9 @@ impl Keeper {
 
     fn try_step(&mut self, now: UnixMs, kept: &mut Kept) -> store::Result<()> {
         self.record(now, kept)?;
+        if std::mem::take(&mut self.rewound) {
+            self.load_window(now, &mut kept.facts)?;
+        }
         let version = self.store.data_version()?;
         let timer = self.look_at.is_some_and(|at| at <= now);
         if version != self.seen {
@@ -179,7 +186,8 @@ impl Keeper {
         let outputs: Vec<(RunId, u32, StoredOutput)> =
             records.iter().filter_map(|r| self.output_of(r)).collect();
         self.store.keep_output(&outputs)?;
-        let renumbered = self.store.record(&records, Some(ring_seq), now)?;
+        let renumbered =
+            record_in_order(&mut self.store, &self.zones, &records, Some(ring_seq), now)?;
         self.held.renumbered(renumbered);
         self.pending.clear();
         self.recorded_up_to(ring_seq);
@@ -224,6 +232,7 @@ impl Keeper {
                     kept.collected.push(ended.fence);
                 }
             }
+            Record::Back(_) => self.rewound = true,
             Record::Spawned(_) | Record::Gap(_) | Record::Note(_) => {}
         }
     }

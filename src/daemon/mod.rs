@@ -19,5 +19,6 @@ pub mod pulse;
 pub mod recovery;
 pub mod ring;
 pub mod scribe;
+pub mod sequence;
 pub mod spawner;
 pub mod zones;

@@ -18,13 +18,15 @@ use std::sync::Arc;
 
 use crate::clock::Now;
 use crate::daemon::fact::Fact;
+use crate::daemon::firing::{FAR_MS, LATE_MS};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::ring::Ring;
+use crate::daemon::sequence::record_in_order;
 use crate::daemon::zones::Zones;
 use crate::engine::{Armed, Numbers, Over, PROVISIONAL, Phase, World};
 use crate::model::{
-    Ended, Fence, Gap, Holding, Level, MissReason, Next, Note, Outcome, Planned, Record, Report,
-    RunId,
+    Back, Ended, Fence, Gap, Holding, Level, MissReason, Next, Note, Outcome, Planned, Record,
+    Report, RunId,
 };
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{self, LiveRow, Session, Store, StoreError};
@@ -95,8 +97,9 @@ pub fn begin(
     now: Now,
 ) -> Result<Begun, BeginError> {
     let (ring, entries) = Ring::open(ring, store.ring_seq()?).map_err(BeginError::Ring)?;
-    let found = recover(&mut store, &entries, holdings, birth, now)?;
-    let mut keeper = Keeper::new(store, Zones::new(zone.clone()), ring.recorded());
+    let zones = Zones::new(zone.clone());
+    let found = recover(&mut store, &entries, holdings, birth, &zones, now)?;
+    let mut keeper = Keeper::new(store, zones, ring.recorded());
     keeper.recorded_up_to(ring.last());
     let mut facts = keeper.begin(now.wall)?;
     facts.extend(boot_fires(&keeper, &found, zone)?);
@@ -138,6 +141,7 @@ pub fn recover(
     ring: &[(i64, Record)],
     holdings: Vec<Holding>,
     birth: &Birth,
+    zones: &Zones,
     now: Now,
 ) -> store::Result<Recovered> {
     let records: Vec<Record> = ring.iter().map(|(_, record)| record.clone()).collect();
@@ -145,7 +149,11 @@ pub fn recover(
     // The time the last session was alive must be read before anything is recorded under it.
     if !records.is_empty() {
         let alive = last.as_ref().map_or(now.wall, |s| s.alive_at);
-        store.record(&records, ring.last().map(|(seq, _)| *seq), alive)?;
+        let seq = ring.last().map(|(seq, _)| *seq);
+        record_in_order(store, zones, &records, seq, alive)?;
+    }
+    if let Some(back) = last.as_ref().and_then(|s| set_back(s, now.wall)) {
+        store.record(&[Record::Back(back)], None, now.wall)?;
     }
     store.give_back_numbers()?;
     let highest = holdings.iter().map(|h| h.fence().0).max().unwrap_or(0);
@@ -174,6 +182,15 @@ pub fn recover(
         unstarted,
         leftover,
         booted: (boot_at, reboot),
+    })
+}
+
+/// Whether the wall clock was set back while nobody was there.
+fn set_back(last: &Session, now: UnixMs) -> Option<Back> {
+    let by = last.alive_at - now;
+    (by > LATE_MS).then_some(Back {
+        to: now,
+        all: by > FAR_MS,
     })
 }
 

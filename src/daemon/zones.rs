@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::engine::Armed;
-use crate::model::Planned;
+use crate::model::{Back, Planned};
 use crate::schedule::{ParseOptions, Schedule, UnixMs, Zone};
-use crate::store::{self, Store};
+use crate::store::{self, Rewound, Store};
 
 /// What is needed to read a stored schedule: the host's own zone for those that name none.
 #[derive(Clone, Debug)]
@@ -77,5 +77,35 @@ impl Zones {
         }
         store.plan_first(&first)?;
         Ok(armed)
+    }
+
+    /// The versions that go on from where the clock was set back to, each with its next instant.
+    /// One that cannot be read is left as it is.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn rewound(&self, store: &Store, back: &Back) -> store::Result<Vec<Rewound>> {
+        let mut versions = Vec::new();
+        for row in store.ahead_of(back.to)? {
+            let Ok(schedule) = self.schedule(&row.planned) else {
+                continue;
+            };
+            // One that is behind still owes what lies before; one still to be planned owes all.
+            let behind = row.next_at <= back.to && row.owes;
+            if behind || schedule.is_reboot() || !(back.all || schedule.follows_the_clock()) {
+                continue;
+            }
+            let (from, until) = match (back.all, row.planned.until) {
+                // It had ended while the clock was wrong.
+                (true, Some(_)) => (back.to, back.to),
+                (true, None) => (back.to, UnixMs::MAX),
+                (false, until) => (back.to.max(row.planned.from), until.unwrap_or(UnixMs::MAX)),
+            };
+            versions.push(Rewound {
+                schedule: row.planned.id,
+                next_at: schedule.next_after(from).filter(|at| *at <= until),
+            });
+        }
+        Ok(versions)
     }
 }

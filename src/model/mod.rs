@@ -26,7 +26,7 @@ pub use job::{
 pub use planned::{Planned, ShiftTo, Terms};
 pub use queue::Queue;
 pub use raw::Raw;
-pub use record::{Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
+pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
 pub use run::{Origin, Outcome, QueuedRun, RunState};
 pub use verdict::{MissReason, Verdict};
 pub use words::UnknownWord;

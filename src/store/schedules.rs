@@ -14,6 +14,8 @@ pub struct Armed {
     pub planned: Planned,
     /// Its next instant not yet decided; 0 where it is still to be planned.
     pub next_at: UnixMs,
+    /// Whether it owes instants at all.
+    pub owes: bool,
 }
 
 const COLUMNS: &str =
@@ -58,7 +60,11 @@ impl Store {
     pub fn owing(&self, job: &str) -> Result<Vec<Armed>> {
         Ok(of_job(&self.conn, job, true)?
             .into_iter()
-            .map(|(planned, next_at)| Armed { planned, next_at })
+            .map(|(planned, next_at)| Armed {
+                planned,
+                next_at,
+                owes: true,
+            })
             .collect())
     }
 
@@ -226,5 +232,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Armed> {
             fired: row.get("fired")?,
         },
         next_at: row.get::<_, Option<i64>>(8)?.unwrap_or(0),
+        owes: row.get::<_, Option<i64>>(8)?.is_some(),
     })
 }

@@ -90,8 +90,10 @@ fn every_run_has_ended(scene: &Scene, store: &Store) {
     let open = store.runs(&filter).expect("runs");
     assert!(
         open.is_empty(),
-        "seed {}: still open: {open:#?}",
-        scene.seed
+        "seed {}: still open at {}: {open:?}; workers: {:?}",
+        scene.seed,
+        scene.now(),
+        scene.fakes.attempts
     );
     assert!(
         scene.fakes.attempts.is_empty(),
