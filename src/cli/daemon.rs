@@ -9,7 +9,7 @@ use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cli::context::Context;
-use crate::cli::error::{CliError, Kind};
+use crate::cli::error::{CliError, Kind, in_words};
 use crate::clock::SystemClock;
 use crate::config::{Paths, User};
 use crate::daemon::core::{self, CoreError, Setup};
@@ -73,10 +73,7 @@ pub fn core_main(arguments: &[OsString]) -> u8 {
         Ok(Err(e)) => coded(e.into()),
         Err(e) => coded(e),
     };
-    eprintln!("error: {}", error.message);
-    if let Some(hint) = &error.hint {
-        eprintln!("  tip: {hint}");
-    }
+    eprint!("{}", in_words(&error));
     code
 }
 
