@@ -108,6 +108,17 @@ impl StoreError {
         }
     }
 
+    /// Whether the disk failed, for want of room or otherwise.
+    pub fn is_of_the_disk(&self) -> bool {
+        let StoreError::Sqlite(error) = self else {
+            return false;
+        };
+        matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
+        )
+    }
+
     /// Whether it may pass by itself.
     pub fn is_busy(&self) -> bool {
         matches!(self, StoreError::Busy)

@@ -224,12 +224,12 @@ impl Look<'_> {
                 Kind::Degraded,
                 "DEGRADED",
                 why.clone(),
-                "crake doctor",
+                "crake events",
             ));
         }
         if let Some(age) = self.daemon.beat_age_ms.filter(|age| *age > BEAT_MS) {
             let text = format!("the firing loop last came round {} ago", span(age));
-            let beat = about(Kind::Beat, "BEAT", text, "crake doctor");
+            let beat = about(Kind::Beat, "BEAT", text, "crake events");
             found.push(Attention {
                 since: Some(self.now - age),
                 ..beat
@@ -276,7 +276,7 @@ impl Look<'_> {
                 run: None,
                 since: Some(since),
                 text: format!("due {} and not decided", clock(since, self.zone)),
-                hint: format!("crake explain {job}"),
+                hint: format!("crake fires {job}"),
                 job: Some(job),
             })
             .collect())
