@@ -114,9 +114,9 @@ impl Store {
         }
         conn.busy_timeout(BUSY)?;
         // The first statement that reads the file says whether it is a database at all.
-        schema::version(&conn)?;
+        schema::refuse_foreign(&mut conn, path)?;
         if path.is_some() {
-            conn.pragma_update(None, "journal_mode", "WAL")?;
+            write_ahead(&conn)?;
         }
         conn.pragma_update(None, "synchronous", "FULL")?;
         schema::migrate(&mut conn, path)?;
@@ -160,6 +160,19 @@ impl Store {
         tx.commit()?;
         Ok(value)
     }
+}
+
+/// Puts the file into WAL mode. SQLite does not wait for others here even where it was told to
+/// (several processes at a new file would wait for each other), so the waiting is done by hand.
+fn write_ahead(conn: &Connection) -> Result<()> {
+    let pause = Duration::from_millis(20);
+    for _ in 0..BUSY.as_millis() / pause.as_millis() {
+        match conn.pragma_update(None, "journal_mode", "WAL") {
+            Err(e) if StoreError::from_busy(&e) => std::thread::sleep(pause),
+            other => return Ok(other?),
+        }
+    }
+    Err(StoreError::Busy)
 }
 
 /// Makes a directory that only its owner may enter; leaves an existing one as it is.

@@ -30,9 +30,6 @@ pub(in crate::store) fn migrate(conn: &mut Connection, path: Option<&Path>) -> R
             known: VERSION,
         });
     }
-    if found == 0 {
-        refuse_foreign(conn, path)?;
-    }
     if found == VERSION {
         return Ok(());
     }
@@ -57,10 +54,21 @@ pub(in crate::store) fn version(conn: &Connection) -> Result<i64> {
     Ok(conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-fn refuse_foreign(conn: &Connection, path: Option<&Path>) -> Result<()> {
-    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+/// Refuses the database of another program, before anything is changed in it.
+///
+/// Version and tables are read in one transaction: while another process of ours is making the
+/// store, the two belong together.
+///
+/// # Errors
+/// [`StoreError::Foreign`], and those of reading.
+pub(in crate::store) fn refuse_foreign(conn: &mut Connection, path: Option<&Path>) -> Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    // The first read fixes what the transaction sees.
+    let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    let found: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    tx.finish()?;
     match path {
-        Some(path) if tables > 0 => Err(StoreError::Foreign(path.to_path_buf())),
+        Some(path) if found == 0 && tables > 0 => Err(StoreError::Foreign(path.to_path_buf())),
         _ => Ok(()),
     }
 }
