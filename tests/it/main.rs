@@ -23,6 +23,7 @@ mod daemon_rules;
 mod daemon_runs;
 mod daemon_sql;
 mod engine_rules;
+mod engine_terms;
 mod generated;
 mod process_adoption;
 mod process_house;
