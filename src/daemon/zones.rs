@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::Armed;
-use crate::model::Planned;
-use crate::schedule::{ParseOptions, Schedule, UnixMs, Zone};
+use crate::schedule::{UnixMs, Zone};
 use crate::store::{self, Store};
 
 /// What is needed to read a stored schedule: the host's own zone for those that name none.
@@ -19,28 +18,6 @@ impl Zones {
         Zones { system }
     }
 
-    /// Reads a stored schedule.
-    ///
-    /// # Errors
-    /// In words, where the expression or the zone is not understood.
-    pub fn schedule(&self, planned: &Planned) -> Result<Schedule, String> {
-        let zone = match &planned.zone {
-            Some(name) => Zone::named(name).map_err(|e| e.to_string())?,
-            None => self.system.clone(),
-        };
-        let dst = planned
-            .dst
-            .parse()
-            .map_err(|_| format!("unknown dst rule \"{}\"", planned.dst))?;
-        let options = ParseOptions {
-            zone,
-            dst,
-            anchor: planned.anchor,
-            ..ParseOptions::default()
-        };
-        Schedule::parse(&planned.expr, &options).map_err(|e| e.to_string())
-    }
-
     /// Makes schedules ready to be asked, and plans the first instant of those that are new. One
     /// that cannot be read is marked and left out; it is never dropped.
     ///
@@ -50,10 +27,10 @@ impl Zones {
         let mut armed = Vec::new();
         let mut first = Vec::new();
         for row in rows {
-            let schedule = match self.schedule(&row.planned) {
+            let schedule = match row.planned.schedule(&self.system) {
                 Ok(schedule) => schedule,
                 Err(error) => {
-                    store.set_schedule_error(row.planned.id, Some(&error))?;
+                    store.set_schedule_error(row.planned.id, Some(&error.to_string()))?;
                     continue;
                 }
             };

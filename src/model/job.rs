@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::words::words;
-use crate::model::{Backoff, Raw, ScheduleId};
+use crate::model::{Backoff, Raw};
 use crate::schedule::UnixMs;
 
 words! {
@@ -272,27 +272,6 @@ impl Pause {
     pub fn covers(&self, at: UnixMs) -> bool {
         self.from <= at && self.until.is_none_or(|until| at < until)
     }
-}
-
-/// One version of one schedule of a job, as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Planned {
-    /// Its number.
-    pub id: ScheduleId,
-    /// The job.
-    pub job: String,
-    /// The expression as it was written.
-    pub expr: String,
-    /// Name of the time zone; the system's where none is given.
-    pub zone: Option<String>,
-    /// The rule for daylight saving changes.
-    pub dst: String,
-    /// Where intervals are counted from.
-    pub anchor: Option<UnixMs>,
-    /// Instants after this one count.
-    pub from: UnixMs,
-    /// Instants up to this one count; open while the version is in force.
-    pub until: Option<UnixMs>,
 }
 
 /// A job as the daemon and the views know it.

@@ -8,6 +8,7 @@ mod backoff;
 mod duration;
 mod id;
 mod job;
+mod planned;
 mod queue;
 mod raw;
 mod record;
@@ -20,9 +21,9 @@ pub use backoff::Backoff;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use id::{Fence, RunId, ScheduleId};
 pub use job::{
-    CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Planned, Policy, Spec,
-    check_name,
+    CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Policy, Spec, check_name,
 };
+pub use planned::{Planned, UnreadableSchedule, read_schedule};
 pub use queue::Queue;
 pub use raw::Raw;
 pub use record::{Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Job, Pause, Planned, Policy, Spec};
-use crate::schedule::UnixMs;
+use crate::model::{Job, Pause, Planned, Policy, Spec, UnreadableSchedule, read_schedule};
+use crate::schedule::{Schedule, UnixMs, Zone};
 use crate::store::error::{json, word};
 use crate::store::{Result, Store, StoreError};
 
@@ -19,6 +19,17 @@ pub struct NewSchedule {
     pub dst: String,
     /// Where intervals are counted from.
     pub anchor: Option<UnixMs>,
+}
+
+impl NewSchedule {
+    /// Makes it ready to be asked; `system` is the zone of those that name none.
+    ///
+    /// # Errors
+    /// As [`read_schedule`].
+    pub fn schedule(&self, system: &Zone) -> std::result::Result<Schedule, UnreadableSchedule> {
+        let zone = self.zone.as_deref();
+        read_schedule(&self.expr, zone, &self.dst, self.anchor, system)
+    }
 }
 
 /// A job with its schedules in force.
