@@ -87,6 +87,9 @@ impl Store {
             Connection::open_with_flags(path, flags).map_err(|e| StoreError::of_open(e, path))?;
         conn.busy_timeout(BUSY)?;
         let found = schema::version(&conn).map_err(|e| e.at(path))?;
+        if found == 0 && schema::is_fresh(&conn, Some(path)).map_err(|e| e.at(path))? {
+            return Store::in_memory();
+        }
         if found != VERSION {
             return Store::ready(conn, Some(path)).map_err(|e| e.at(path));
         }
@@ -110,9 +113,9 @@ impl Store {
         }
         conn.busy_timeout(BUSY)?;
         // The first statement that reads the file says whether it is a database at all.
-        schema::version(&conn)?;
+        schema::is_fresh(&conn, path)?;
         if path.is_some() {
-            conn.pragma_update(None, "journal_mode", "WAL")?;
+            schema::write_ahead(&conn)?;
         }
         conn.pragma_update(None, "synchronous", "FULL")?;
         schema::migrate(&mut conn, path)?;
