@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::context::Form;
 use crate::config::NoHome;
 use crate::control::ControlError;
-use crate::model::NameError;
+use crate::model::{NameError, UnreadableSchedule};
 use crate::schedule::{ScheduleError, ZoneError};
 use crate::store::StoreError;
 use crate::view::text::clean_all;
@@ -192,6 +192,18 @@ impl From<std::io::Error> for CliError {
             _ => Kind::Failed,
         };
         CliError::new(kind, e.to_string())
+    }
+}
+
+impl From<UnreadableSchedule> for CliError {
+    fn from(e: UnreadableSchedule) -> CliError {
+        match e {
+            UnreadableSchedule::Expr(e) => e.into(),
+            UnreadableSchedule::Zone(e) => e.into(),
+            e @ (UnreadableSchedule::Dst(_) | UnreadableSchedule::Calendar(_)) => {
+                CliError::new(Kind::Invalid, e.to_string())
+            }
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStringExt;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cli::draft::Draft;
-use crate::cli::error::{CliError, Kind};
+use crate::cli::env::variable;
+use crate::cli::error::CliError;
 use crate::model::{Backoff, CatchUp, Command, OnLost, Overlap, Raw, parse_duration};
 use crate::schedule::Zone;
 use crate::store::NewSchedule;
@@ -274,22 +275,4 @@ fn set<T>(place: &mut T, given: Option<T>) {
     if let Some(value) = given {
         *place = value;
     }
-}
-
-/// Reads `NAME=VALUE`.
-///
-/// # Errors
-/// Anything without `=` or without a name.
-pub fn variable(setting: &OsString) -> Result<(String, Raw), CliError> {
-    let bytes = setting.clone().into_vec();
-    let shown = setting.to_string_lossy().into_owned();
-    let fail = || {
-        CliError::new(Kind::Usage, format!("\"{shown}\" is no variable")).hint("write NAME=VALUE")
-    };
-    let at = bytes.iter().position(|b| *b == b'=').ok_or_else(fail)?;
-    let name = String::from_utf8(bytes[..at].to_vec()).map_err(|_| fail())?;
-    if name.is_empty() {
-        return Err(fail());
-    }
-    Ok((name, Raw(bytes[at + 1..].to_vec())))
 }

@@ -3,8 +3,6 @@
 pub mod context;
 pub mod daemon;
 pub mod error;
-pub mod table;
-pub mod when;
 
 mod add;
 mod alive;

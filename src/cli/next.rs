@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, nearest};
-use crate::cli::{complete, read_schedule, when};
+use crate::cli::moment::instant;
+use crate::cli::{complete, read_schedule};
 use crate::model::{Pause, Terms, check_name};
 use crate::schedule::{DstRule, Schedule, UnixMs, Zone};
 use crate::store::{JobRow, NewSchedule, Store};
+use crate::view::time::{in_full, relative, rfc3339};
 
 /// Show when a schedule, a job, or all jobs fire next
 #[derive(clap::Args)]
@@ -78,7 +80,7 @@ pub fn next(ctx: &Context, args: NextArgs) -> Result<u8, CliError> {
     let now = ctx.now();
     let instant = |text: &Option<String>| {
         text.as_ref()
-            .map(|text| when::parse_instant(text, &zone, now))
+            .map(|text| instant(text, &zone, now, 1))
             .transpose()
     };
     let from = instant(&args.from)?.unwrap_or(now);
@@ -218,7 +220,7 @@ impl Fire<'_> {
 
     fn json(&self, now: UnixMs) -> Value {
         json!({
-            "at": when::rfc3339(self.at, &self.source.shown_in),
+            "at": rfc3339(self.at, &self.source.shown_in),
             "in_ms": self.at - now,
             "job": self.source.job,
             "schedule": self.source.schedule.text(),
@@ -228,8 +230,8 @@ impl Fire<'_> {
     }
 
     fn line(&self, now: UnixMs) -> String {
-        let mut line = when::in_full(self.at, &self.source.shown_in);
-        line.push_str(&format!("  {:<10}", when::distance(self.at, now)));
+        let mut line = in_full(self.at, &self.source.shown_in);
+        line.push_str(&format!("  {:<10}", relative(self.at, now)));
         if let Some(job) = &self.source.job {
             line.push_str(&format!("  {job}"));
         }

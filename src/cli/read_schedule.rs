@@ -1,9 +1,9 @@
 //! Schedules as people write them and as the store keeps them, made ready to be asked.
 
 use crate::cli::context::Context;
-use crate::cli::error::{CliError, Kind};
+use crate::cli::error::CliError;
 use crate::model::Planned;
-use crate::schedule::{Civil, Dialect, DstRule, ParseOptions, Schedule, UnixMs, Zone};
+use crate::schedule::{Civil, Dialect, DstRule, Schedule, UnixMs, Zone};
 use crate::store::NewSchedule;
 
 /// Reads an expression; the zone is the host's where none is named.
@@ -11,13 +11,7 @@ use crate::store::NewSchedule;
 /// # Errors
 /// An invalid expression or rule, an unknown zone.
 pub fn read(ctx: &Context, new: &NewSchedule) -> Result<Schedule, CliError> {
-    let options = ParseOptions {
-        zone: zone_of(ctx, new.zone.as_deref())?,
-        dst: dst_rule(&new.dst)?,
-        anchor: new.anchor,
-        ..ParseOptions::default()
-    };
-    Ok(Schedule::parse(&new.expr, &options)?)
+    Ok(new.schedule(&ctx.zone)?)
 }
 
 /// Reads a schedule of the store.
@@ -25,32 +19,12 @@ pub fn read(ctx: &Context, new: &NewSchedule) -> Result<Schedule, CliError> {
 /// # Errors
 /// As [`read`]: tzdata may have lost a zone since it was stored.
 pub fn stored(ctx: &Context, planned: &Planned) -> Result<Schedule, CliError> {
-    read(ctx, &as_new(planned))
+    Ok(planned.schedule(&ctx.zone)?)
 }
 
 /// The part of a stored schedule that somebody wrote.
 pub fn as_new(planned: &Planned) -> NewSchedule {
     NewSchedule::from(planned)
-}
-
-/// The zone of a name, or the host's.
-///
-/// # Errors
-/// An unknown zone.
-pub fn zone_of(ctx: &Context, name: Option<&str>) -> Result<Zone, CliError> {
-    match name {
-        Some(name) => Ok(Zone::named(name)?),
-        None => Ok(ctx.zone.clone()),
-    }
-}
-
-/// The rule for clock changes of a name.
-///
-/// # Errors
-/// An unknown name.
-pub fn dst_rule(word: &str) -> Result<DstRule, CliError> {
-    word.parse()
-        .map_err(|e: crate::schedule::UnknownDstRule| CliError::new(Kind::Invalid, e.to_string()))
 }
 
 /// Whether a text was meant as a schedule rather than as a job's name.

@@ -114,13 +114,12 @@ pub fn begin(
 /// The fires of `@reboot` schedules for this boot.
 fn boot_fires(keeper: &Keeper, found: &Recovered, zone: &Zone) -> Result<Vec<Fact>, StoreError> {
     let (boot_at, planned) = &found.booted;
-    let zones = Zones::new(zone.clone());
     let mut facts = Vec::new();
     for planned in planned {
         let Some(job) = keeper.store().job(&planned.job)? else {
             continue;
         };
-        if let Ok(schedule) = zones.schedule(planned) {
+        if let Ok(schedule) = planned.schedule(zone) {
             let armed = Armed {
                 planned: planned.clone(),
                 schedule: Arc::new(schedule),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::engine::Armed;
-use crate::model::{Back, Planned};
-use crate::schedule::{ParseOptions, Schedule, UnixMs, Zone};
+use crate::model::Back;
+use crate::schedule::{UnixMs, Zone};
 use crate::store::{self, Rewound, Store};
 
 /// What is needed to read a stored schedule: the host's own zone for those that name none.
@@ -19,28 +19,6 @@ impl Zones {
         Zones { system }
     }
 
-    /// Reads a stored schedule.
-    ///
-    /// # Errors
-    /// In words, where the expression or the zone is not understood.
-    pub fn schedule(&self, planned: &Planned) -> Result<Schedule, String> {
-        let zone = match &planned.zone {
-            Some(name) => Zone::named(name).map_err(|e| e.to_string())?,
-            None => self.system.clone(),
-        };
-        let dst = planned
-            .dst
-            .parse()
-            .map_err(|_| format!("unknown dst rule \"{}\"", planned.dst))?;
-        let options = ParseOptions {
-            zone,
-            dst,
-            anchor: planned.anchor,
-            ..ParseOptions::default()
-        };
-        Schedule::parse(&planned.expr, &options).map_err(|e| e.to_string())
-    }
-
     /// Makes schedules ready to be asked, and plans the first instant of those that are new. One
     /// that cannot be read is marked and left out; it is never dropped.
     ///
@@ -50,13 +28,16 @@ impl Zones {
         let mut armed = Vec::new();
         let mut first = Vec::new();
         for row in rows {
-            let schedule = match self.schedule(&row.planned) {
+            let schedule = match row.planned.schedule(&self.system) {
                 Ok(schedule) => schedule,
                 Err(error) => {
-                    store.set_schedule_error(row.planned.id, Some(&error))?;
+                    store.set_schedule_error(row.planned.id, Some(&error.to_string()))?;
                     continue;
                 }
             };
+            if row.failed {
+                store.set_schedule_error(row.planned.id, None)?;
+            }
             let mut next_at = row.next_at;
             if next_at == 0 {
                 let until = row.planned.until.unwrap_or(UnixMs::MAX);
@@ -87,7 +68,7 @@ impl Zones {
     pub fn rewound(&self, store: &Store, back: &Back) -> store::Result<Vec<Rewound>> {
         let mut versions = Vec::new();
         for row in store.ahead_of(back.to)? {
-            let Ok(schedule) = self.schedule(&row.planned) else {
+            let Ok(schedule) = row.planned.schedule(&self.system) else {
                 continue;
             };
             // One that is behind still owes what lies before; one still to be planned owes all.

@@ -91,6 +91,9 @@ impl Store {
             Connection::open_with_flags(path, flags).map_err(|e| StoreError::of_open(e, path))?;
         conn.busy_timeout(BUSY)?;
         let found = schema::version(&conn).map_err(|e| e.at(path))?;
+        if found == 0 && schema::is_fresh(&conn, Some(path)).map_err(|e| e.at(path))? {
+            return Store::in_memory();
+        }
         if found != VERSION {
             return Store::ready(conn, Some(path)).map_err(|e| e.at(path));
         }
@@ -114,9 +117,9 @@ impl Store {
         }
         conn.busy_timeout(BUSY)?;
         // The first statement that reads the file says whether it is a database at all.
-        schema::refuse_foreign(&mut conn, path)?;
+        schema::is_fresh(&conn, path)?;
         if path.is_some() {
-            write_ahead(&conn)?;
+            schema::write_ahead(&conn)?;
         }
         conn.pragma_update(None, "synchronous", "FULL")?;
         schema::migrate(&mut conn, path)?;
@@ -160,19 +163,6 @@ impl Store {
         tx.commit()?;
         Ok(value)
     }
-}
-
-/// Puts the file into WAL mode. SQLite does not wait for others here even where it was told to
-/// (several processes at a new file would wait for each other), so the waiting is done by hand.
-fn write_ahead(conn: &Connection) -> Result<()> {
-    let pause = Duration::from_millis(20);
-    for _ in 0..BUSY.as_millis() / pause.as_millis() {
-        match conn.pragma_update(None, "journal_mode", "WAL") {
-            Err(e) if StoreError::from_busy(&e) => std::thread::sleep(pause),
-            other => return Ok(other?),
-        }
-    }
-    Err(StoreError::Busy)
 }
 
 /// Makes a directory that only its owner may enter; leaves an existing one as it is.

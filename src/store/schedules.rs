@@ -16,6 +16,8 @@ pub struct Armed {
     pub next_at: UnixMs,
     /// Whether it owes instants at all.
     pub owes: bool,
+    /// Whether it could not be read when it was last tried.
+    pub failed: bool,
 }
 
 const COLUMNS: &str =
@@ -24,7 +26,8 @@ const COLUMNS: &str =
   (SELECT c.name FROM calendar c WHERE c.id = s.calendar) AS calendar_name,
   (SELECT c.spec FROM calendar c WHERE c.id = s.calendar) AS calendar_spec,
   CASE WHEN s.max_fires IS NULL THEN 0 ELSE (SELECT count(*) FROM fire f
-    WHERE f.schedule = s.id AND f.verdict = 'run') END AS fired";
+    WHERE f.schedule = s.id AND f.verdict = 'run') END AS fired,
+  s.error IS NOT NULL AS failed";
 
 impl Store {
     /// The schedules due soonest: all that are due by `by`, and beyond that as many as make `limit`.
@@ -58,14 +61,7 @@ impl Store {
     /// # Errors
     /// Those of reading.
     pub fn owing(&self, job: &str) -> Result<Vec<Armed>> {
-        Ok(of_job(&self.conn, job, true)?
-            .into_iter()
-            .map(|(planned, next_at)| Armed {
-                planned,
-                next_at,
-                owes: true,
-            })
-            .collect())
+        of_job(&self.conn, job, true)
     }
 
     /// One version by its number.
@@ -178,11 +174,7 @@ impl Store {
 }
 
 /// The versions of a job's schedules: those in force, or those that still owe instants.
-pub(in crate::store) fn of_job(
-    conn: &Connection,
-    job: &str,
-    owing: bool,
-) -> Result<Vec<(Planned, UnixMs)>> {
+pub(in crate::store) fn of_job(conn: &Connection, job: &str, owing: bool) -> Result<Vec<Armed>> {
     let which = if owing {
         "d.next_at IS NOT NULL AND (s.until_at IS NULL OR d.next_at <= s.until_at)"
     } else {
@@ -193,10 +185,7 @@ pub(in crate::store) fn of_job(
          WHERE s.job = ?1 AND {which} ORDER BY s.id"
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map([job], |row| {
-        let armed = read(row)?;
-        Ok((armed.planned, armed.next_at))
-    })?;
+    let rows = statement.query_map([job], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -233,5 +222,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Armed> {
         },
         next_at: row.get::<_, Option<i64>>(8)?.unwrap_or(0),
         owes: row.get::<_, Option<i64>>(8)?.is_some(),
+        failed: row.get("failed")?,
     })
 }

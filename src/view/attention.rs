@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use crate::model::{Outcome, RunId, RunState};
 use crate::schedule::{Schedule, UnixMs, Zone};
 use crate::store::{MissedGroup, Result, RunFilter, RunRow, Store};
-use crate::view::audit::read;
 use crate::view::items::missed_state;
 use crate::view::time::{clock, span};
 use crate::view::words::{count, detail, is_failure, reason};
@@ -171,7 +170,7 @@ pub fn pace(store: &Store, run: &RunRow, zone: &Zone, now: UnixMs) -> Result<Pac
     let schedules: Vec<Schedule> = job
         .schedules
         .iter()
-        .filter_map(|(planned, _)| read(planned, zone).ok())
+        .filter_map(|(planned, _)| planned.schedule(zone).ok())
         .collect();
     let next = |after| schedules.iter().filter_map(|s| s.next_after(after)).min();
     let first = next(started).filter(|at| *at < now);

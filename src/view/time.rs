@@ -9,6 +9,8 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
+const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+
 /// An instant as RFC 3339 with the zone's offset at that instant; milliseconds where there are any.
 pub fn rfc3339(at: UnixMs, zone: &Zone) -> String {
     // RFC 3339 knows no seconds of offset, as local mean times have them.
@@ -40,6 +42,47 @@ pub fn stamp(at: UnixMs, zone: &Zone, now: UnixMs) -> String {
         return time;
     }
     format!("{:04}-{:02}-{:02} {time}", c.year, c.month, c.day)
+}
+
+/// An instant in full for people, such as `Tue 2026-09-22 02:30:00 CEST`.
+pub fn in_full(at: UnixMs, zone: &Zone) -> String {
+    let civil = zone.to_local(at);
+    format!(
+        "{} {:04}-{:02}-{:02} {:02}:{:02}:{:02} {}",
+        weekday(civil),
+        civil.year,
+        civil.month,
+        civil.day,
+        civil.hour,
+        civil.minute,
+        civil.second,
+        zone.abbreviation_at(at)
+    )
+}
+
+/// An instant in a table: the time alone on the same day, with the weekday within six days, with
+/// the date beyond.
+pub fn in_short(at: UnixMs, now: UnixMs, zone: &Zone) -> String {
+    let (civil, today) = (zone.to_local(at), zone.to_local(now));
+    let time = match civil.second {
+        0 => format!("{:02}:{:02}", civil.hour, civil.minute),
+        second => format!("{:02}:{:02}:{second:02}", civil.hour, civil.minute),
+    };
+    let date = |c: Civil| (c.year, c.month, c.day);
+    if date(civil) == date(today) {
+        time
+    } else if (at - now).abs() < 6 * DAY {
+        format!("{} {time}", weekday(civil))
+    } else {
+        format!(
+            "{:04}-{:02}-{:02} {time}",
+            civil.year, civil.month, civil.day
+        )
+    }
+}
+
+fn weekday(civil: Civil) -> &'static str {
+    WEEKDAYS[civil.weekday() as usize % 7]
 }
 
 /// The first instant of the day on the zone's clock; a day may begin late where its clock jumps
@@ -78,13 +121,15 @@ pub fn span(ms: i64) -> String {
     }
 }
 
-/// A length of time in one unit: `16s`, `42m`, `23h`, `6d`.
+/// A length of time, roughly: `16s`, `42m`, `1h48m`, `23h`, `6d`.
 pub fn short(ms: i64) -> String {
     let ms = ms.max(0);
+    let (hours, minutes) = (ms / HOUR, ms % HOUR / MINUTE);
     match ms {
         0..MINUTE => format!("{}s", ms / SECOND),
-        MINUTE..HOUR => format!("{}m", ms / MINUTE),
-        HOUR..DAY => format!("{}h", ms / HOUR),
+        MINUTE..HOUR => format!("{minutes}m"),
+        _ if hours < 10 && minutes > 0 => format!("{hours}h{minutes:02}m"),
+        _ if hours < 72 => format!("{hours}h"),
         _ => format!("{}d", ms / DAY),
     }
 }

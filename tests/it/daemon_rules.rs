@@ -57,6 +57,11 @@ fn a_fire_that_finds_a_run_in_its_way_is_skipped_queued_or_takes_its_place() {
         "EXISTS(SELECT 1 FROM run WHERE job = 'queue' AND state = 'queued')
          AND (SELECT count(*) FROM run WHERE job = 'queue' AND state = 'running') = 1",
     );
+    let ps = instance.sandbox.ok(&["ps"]).stdout;
+    let first: i64 = instance
+        .cell("SELECT id FROM run WHERE job = 'queue' AND state = 'running'")
+        .unwrap();
+    assert!(ps.contains(&format!("waits for #{first}")), "{ps}");
     instance.until_sql(
         "(SELECT count(*) FROM run WHERE job = 'replace' AND state IN ('killed', 'cancelled')) >= 1
          AND (SELECT count(*) FROM run WHERE job = 'replace' AND state = 'running') <= 1",

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crake::daemon::zones::Zones;
 use crake::model::RunState;
 use crake::schedule::Zone;
 use crake::store::{FireFilter, RunFilter, Store};
@@ -23,10 +22,9 @@ pub fn check(scene: &mut Scene) {
 }
 
 fn every_instant_has_one_row(scene: &Scene, store: &Store) {
-    let zones = Zones::new(Zone::utc());
     for armed in store.every_schedule().expect("schedules") {
         let planned = &armed.planned;
-        let schedule = zones.schedule(planned).expect("a schedule");
+        let schedule = planned.schedule(&Zone::utc()).expect("a schedule");
         let until = planned.until.unwrap_or(scene.now());
         let instants: BTreeSet<i64> = schedule
             .upcoming(planned.from)
