@@ -9,14 +9,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::daemon::cancel::cancelled;
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::WINDOW;
 use crate::daemon::held::Held;
 use crate::daemon::sequence::{record_in_order, rewind};
 use crate::daemon::zones::Zones;
 use crate::engine::{Armed, PROVISIONAL};
-use crate::model::{Drop, Fence, Job, Next, Outcome, Record, RunId};
-use crate::schedule::UnixMs;
+use crate::model::{Fence, Job, Level, Next, Note, Record, RunId};
+use crate::schedule::{UnixMs, Zone};
 use crate::store::{self, Store, StoreError, StoredOutput};
 
 /// Queued runs kept in memory for each queue.
@@ -167,6 +168,37 @@ impl Keeper {
         self.numbers(now, &mut kept.facts)
     }
 
+    /// Looks whether the rules of the zones have changed on disk. If so each schedule goes on by the
+    /// new ones as a version of its own, so that its past stays what it was, and one whose zone was
+    /// gone is tried again.
+    ///
+    /// # Errors
+    /// Those of the store; it is looked at again the next time.
+    pub fn look_at_zones(&mut self, now: UnixMs) -> store::Result<Vec<Fact>> {
+        if !self.zones.changed() {
+            return Ok(Vec::new());
+        }
+        let mut count = 0;
+        for zone in self.store.zones_in_force()? {
+            count += self.store.renew_zone(zone.as_deref(), now)?;
+        }
+        self.store.note(&Note {
+            at: now,
+            level: Level::Info,
+            kind: "tzdata".to_owned(),
+            job: None,
+            run: None,
+            text: format!(
+                "tzdata is now {}: {count} schedules go by it",
+                Zone::edition()
+            ),
+        })?;
+        let mut facts = Vec::new();
+        self.changes(&mut facts)?;
+        self.load_window(now, &mut facts)?;
+        Ok(facts)
+    }
+
     /// When the window of schedules in memory must be moved on.
     fn reload_at(&self) -> Option<UnixMs> {
         self.window_until.map(|until| until - AHEAD_MS / 2)
@@ -296,40 +328,12 @@ impl Keeper {
             }
             facts.push(Fact::Queued(known, runs));
         }
-        self.look_for_cancelled(now, facts)?;
+        let cancelled = cancelled(&mut self.store, &self.held, now)?;
+        if !cancelled.is_empty() {
+            facts.push(Fact::Cancelled(cancelled));
+        }
         self.look_at = self.store.next_run_at(now)?;
         self.refill = false;
-        Ok(())
-    }
-
-    /// Wishes to cancel. A run that only waits in the store is taken back here; the others are the
-    /// firing side's to end.
-    fn look_for_cancelled(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
-        let (mut known, mut drops) = (Vec::new(), Vec::new());
-        for wish in self.store.cancelled()? {
-            if wish.queued && !self.held.runs().contains(&wish.run) {
-                let job = self.store.run(wish.run)?.map(|r| r.job);
-                drops.push(Record::Drop(Drop {
-                    run: wish.run,
-                    job: job.unwrap_or_default(),
-                    outcome: Outcome::Cancelled,
-                    reason: format!(
-                        "cancelled by {}",
-                        wish.by.as_deref().unwrap_or("an SQL client")
-                    ),
-                    at: now,
-                }));
-                continue;
-            }
-            let given = self.held.given_number(wish.run);
-            known.push((given, wish.by));
-        }
-        if !drops.is_empty() {
-            self.store.record(&drops, None, now)?;
-        }
-        if !known.is_empty() {
-            facts.push(Fact::Cancelled(known));
-        }
         Ok(())
     }
 

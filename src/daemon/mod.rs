@@ -7,6 +7,7 @@
 
 pub mod alarm;
 pub mod api;
+pub mod cancel;
 pub mod core;
 pub mod fact;
 pub mod firing;

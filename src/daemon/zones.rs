@@ -11,12 +11,30 @@ use crate::store::{self, Rewound, Store};
 #[derive(Clone, Debug)]
 pub struct Zones {
     system: Zone,
+    stamp: u64,
 }
 
 impl Zones {
     /// With the zone for schedules that name none.
     pub fn new(system: Zone) -> Zones {
-        Zones { system }
+        Zones {
+            system,
+            stamp: Zone::edition_stamp(),
+        }
+    }
+
+    /// Whether the rules of the zones have changed on disk since the last time this was asked. If
+    /// so they are read anew.
+    pub fn changed(&mut self) -> bool {
+        let stamp = Zone::edition_stamp();
+        if std::mem::replace(&mut self.stamp, stamp) == stamp {
+            return false;
+        }
+        Zone::reload();
+        if let Ok(system) = Zone::named(self.system.name()) {
+            self.system = system;
+        }
+        true
     }
 
     /// Makes schedules ready to be asked, and plans the first instant of those that are new. One
