@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crake::model::RunState;
+use crake::model::{Outcome, RunState};
 use crake::schedule::Zone;
 use crake::store::{FireFilter, RunFilter, Store};
 
@@ -16,6 +16,7 @@ pub fn check(scene: &mut Scene) {
     every_run_has_ended(scene, &store);
     no_attempt_started_twice(scene);
     outcomes_are_true(scene, &store);
+    only_what_lost_its_worker_is_lost(scene, &store);
     let fires = store.fires(&FireFilter::default()).expect("fires");
     scene.told.fires = fires.len() as u64;
     scene.told.starts = scene.fakes.starts.len() as u64;
@@ -109,6 +110,22 @@ fn no_attempt_started_twice(scene: &Scene) {
             "seed {}: run {run} attempt {attempt} was started twice (claim {fence})",
             scene.seed
         );
+    }
+}
+
+/// A claim that never reached a worker is started after a crash, not given up.
+fn only_what_lost_its_worker_is_lost(scene: &Scene, store: &Store) {
+    for run in store.runs(&RunFilter::default()).expect("runs") {
+        for attempt in store.attempts(run.run).expect("attempts") {
+            let lost = attempt.outcome == Some(Outcome::Lost);
+            assert!(
+                !lost || scene.fakes.killed.contains(&attempt.fence),
+                "seed {}: run {} attempt {} is lost and its worker was not",
+                scene.seed,
+                run.run,
+                attempt.n
+            );
+        }
     }
 }
 
