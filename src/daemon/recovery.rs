@@ -320,16 +320,19 @@ fn settle_leftover(store: &mut Store, holding: Holding, now: UnixMs) -> store::R
     let Some((run, attempt, job)) = store.unended_attempt(fence)? else {
         return Ok(());
     };
-    let report = match holding {
-        Holding::Ended { report, .. } => Some(report),
-        Holding::Alive { .. } | Holding::Dead { .. } => None,
+    let (report, gone) = match holding {
+        Holding::Ended { report, .. } => (Some(report), Outcome::Lost),
+        Holding::Dead {
+            other_boot: true, ..
+        } => (None, Outcome::Interrupted),
+        Holding::Alive { .. } | Holding::Dead { .. } => (None, Outcome::Lost),
     };
     let ended = Ended {
         run,
         job,
         attempt,
         fence,
-        outcome: report.as_ref().map_or(Outcome::Lost, Report::outcome),
+        outcome: report.as_ref().map_or(gone, Report::outcome),
         reason: report.as_ref().and_then(|r| r.reason.clone()),
         at: report.as_ref().map_or(now, |r| r.ended_at),
         report,
