@@ -50,6 +50,7 @@ pub struct Keeper {
     held: Held,
     numbers_end: i64,
     numbers_used: i64,
+    numbers_at: Option<UnixMs>,
     seen: i64,
     window_until: Option<UnixMs>,
     look_at: Option<UnixMs>,
@@ -70,6 +71,7 @@ impl Keeper {
             held: Held::default(),
             numbers_end: 0,
             numbers_used: 0,
+            numbers_at: None,
             seen: 0,
             window_until: None,
             look_at: None,
@@ -139,7 +141,10 @@ impl Keeper {
         let mut kept = Kept::default();
         let result = self.try_step(now, &mut kept);
         self.fault = result.as_ref().err().map(|e| e.to_string());
-        kept.look_at = self.look_at.into_iter().chain(self.reload_at()).min();
+        kept.look_at = [self.look_at, self.reload_at(), self.numbers_at]
+            .into_iter()
+            .flatten()
+            .min();
         match result {
             Ok(()) => Ok(kept),
             // What was done before the fault is done; it must not be lost.
@@ -295,6 +300,7 @@ impl Keeper {
             let owing = self.zones.arm(&mut self.store, owing)?;
             facts.push(Fact::Defined { name, job, owing });
         }
+        self.store.forget_ended()?;
         Ok(())
     }
 
@@ -362,7 +368,8 @@ impl Keeper {
     /// Puts run numbers aside for the firing side, about as many as it will soon use. Once clients
     /// have drawn higher ones, those still aside are given up, so that numbers grow with time.
     fn numbers(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
-        let wanted = self.store.numbers_wanted(now + AHEAD_MS)?;
+        let (wanted, then) = self.store.numbers_wanted(now + AHEAD_MS)?;
+        self.numbers_at = then.map(|at| at - AHEAD_MS / 2);
         let last = self.store.last_number()?.0;
         let left = self.numbers_end - self.numbers_used;
         if last == self.numbers_end && left * 2 >= wanted {
