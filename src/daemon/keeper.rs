@@ -269,7 +269,10 @@ impl Keeper {
                     kept.collected.push(ended.fence);
                 }
             }
-            Record::Back(_) => self.rewound = true,
+            Record::Back(_) => {
+                self.zones.rewound_once();
+                self.rewound = true;
+            }
             Record::Spawned(_) | Record::Gap(_) | Record::Note(_) => {}
         }
     }

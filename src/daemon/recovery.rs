@@ -124,6 +124,7 @@ fn boot_fires(keeper: &Keeper, found: &Recovered, zone: &Zone) -> Result<Vec<Fac
                 planned: planned.clone(),
                 schedule: Arc::new(schedule),
                 next_at: *boot_at,
+                epoch: 0,
             };
             facts.push(Fact::Due(vec![(Arc::new(job.job), vec![armed])]));
         }

@@ -12,6 +12,8 @@ use crate::store::{self, Rewound, Store};
 pub struct Zones {
     system: Zone,
     stamp: u64,
+    /// How often the clock was set back; what was read before the last time is out of date.
+    epoch: u64,
 }
 
 impl Zones {
@@ -20,7 +22,13 @@ impl Zones {
         Zones {
             system,
             stamp: Zone::edition_stamp(),
+            epoch: 0,
         }
+    }
+
+    /// The clock was set back once more, and the ledger with it.
+    pub fn rewound_once(&mut self) {
+        self.epoch += 1;
     }
 
     /// Whether the rules of the zones have changed on disk since the last time this was asked. If
@@ -72,6 +80,7 @@ impl Zones {
                 planned: row.planned,
                 schedule: Arc::new(schedule),
                 next_at,
+                epoch: self.epoch,
             });
         }
         store.plan_first(&first)?;
@@ -94,15 +103,23 @@ impl Zones {
             if behind || schedule.is_reboot() || !(back.all || schedule.follows_the_clock()) {
                 continue;
             }
-            let (from, until) = match (back.all, row.planned.until) {
+            let reopened = row.done;
+            let ended = row.ended.filter(|_| !reopened);
+            let start = row.planned.terms.start_at.map_or(UnixMs::MIN, |at| at - 1);
+            let end = row.planned.terms.end_at.unwrap_or(UnixMs::MAX);
+            let (from, until) = match (back.all, ended) {
                 // It had ended while the clock was wrong.
                 (true, Some(_)) => (back.to, back.to),
-                (true, None) => (back.to, UnixMs::MAX),
-                (false, until) => (back.to.max(row.planned.from), until.unwrap_or(UnixMs::MAX)),
+                (true, None) => (back.to.max(start), end),
+                (false, ended) => (
+                    back.to.max(row.planned.from),
+                    ended.map_or(end, |ended| end.min(ended)),
+                ),
             };
             versions.push(Rewound {
                 schedule: row.planned.id,
                 next_at: schedule.next_after(from).filter(|at| *at <= until),
+                reopened,
             });
         }
         Ok(versions)

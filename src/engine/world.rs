@@ -28,6 +28,7 @@ pub struct World {
     pub(in crate::engine) next_fence: Fence,
     pub(in crate::engine) boot_id: String,
     evicted: HashMap<ScheduleId, (UnixMs, u64)>,
+    epoch: u64,
 }
 
 /// How many gaps are kept for instants that are decided later.
@@ -77,7 +78,12 @@ impl World {
             // Whoever decides knows best how far it has come; the store may lag behind.
             armed.next_at = known.next_at;
             armed.planned.fired = armed.planned.fired.max(known.planned.fired);
+            armed.epoch = known.epoch;
             self.order.remove(&(known.next_at, id));
+        }
+        if armed.epoch < self.epoch {
+            // Read before the clock was set back: the store will bring it again.
+            return;
         }
         if armed
             .planned
@@ -130,7 +136,14 @@ impl World {
     }
 
     /// The wall clock was set back: all schedules, or those that follow the clock, go on from there.
+    /// Those whose number of fires is bounded are forgotten: the store counts what is left of them
+    /// and brings them again.
     pub fn rewind(&mut self, back: &Back) {
+        self.epoch += 1;
+        self.evicted.clear();
+        for armed in self.armed.values_mut() {
+            armed.epoch = self.epoch;
+        }
         let ids: Vec<ScheduleId> = self
             .armed
             .values()
@@ -144,18 +157,19 @@ impl World {
                 continue;
             };
             self.disarm(id);
-            let from = if back.all {
-                armed.planned.from = armed.planned.from.min(back.to);
-                back.to
-            } else {
-                back.to.max(armed.planned.from)
-            };
+            if armed.planned.terms.max_fires.is_some() {
+                continue;
+            }
+            let start = armed.planned.terms.start_at.map(|at| at - 1);
+            if back.all {
+                armed.planned.from = back.to.max(start.unwrap_or(back.to));
+            }
+            let from = back.to.max(armed.planned.from);
             if let Some(next_at) = armed.schedule.next_after(from) {
                 armed.next_at = next_at;
                 self.arm(armed);
             }
         }
-        self.evicted.clear();
     }
 
     /// The queues in the order in which they are served.

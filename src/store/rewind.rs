@@ -13,6 +13,8 @@ pub struct Rewound {
     pub schedule: ScheduleId,
     /// Its next instant, where it has one.
     pub next_at: Option<UnixMs>,
+    /// Whether it was done only in the time that did not come, and is not any more.
+    pub reopened: bool,
 }
 
 /// Writes down that the ledger has to be rewound. The store side of the daemon does it as soon as it
@@ -53,7 +55,7 @@ impl Store {
     /// Those of reading.
     pub fn ahead_of(&self, at: UnixMs) -> Result<Vec<Armed>> {
         let all = self.every_schedule()?;
-        let ended = |a: &Armed| a.planned.until.is_some_and(|until| until <= at);
+        let ended = |a: &Armed| a.ended.is_some_and(|until| until <= at);
         Ok(all.into_iter().filter(|a| !ended(a)).collect())
     }
 
@@ -106,6 +108,12 @@ fn rewind_one(tx: &Transaction<'_>, back: &Back, version: &Rewound, now: UnixMs)
          WHERE schedule = ?1 AND planned_at > ?2",
         params![id, back.to],
     )?;
+    if version.reopened {
+        tx.execute(
+            "UPDATE schedule SET until_at = NULL, done = 0 WHERE id = ?1",
+            [id],
+        )?;
+    }
     tx.execute("DELETE FROM due WHERE schedule = ?1", [id])?;
     if let Some(next_at) = version.next_at {
         tx.execute(

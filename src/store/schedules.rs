@@ -16,6 +16,10 @@ pub struct Armed {
     pub next_at: UnixMs,
     /// Whether it owes instants at all.
     pub owes: bool,
+    /// When it was ended or done, whatever its terms say.
+    pub ended: Option<UnixMs>,
+    /// Whether it was given all the runs its terms allow.
+    pub done: bool,
     /// Whether it could not be read when it was last tried.
     pub failed: bool,
 }
@@ -27,7 +31,7 @@ const COLUMNS: &str =
   (SELECT c.spec FROM calendar c WHERE c.id = s.calendar) AS calendar_spec,
   CASE WHEN s.max_fires IS NULL THEN 0 ELSE (SELECT count(*) FROM fire f
     WHERE f.schedule = s.id AND f.verdict = 'run') END AS fired,
-  s.error IS NOT NULL AS failed";
+  s.done, s.error IS NOT NULL AS failed";
 
 impl Store {
     /// The schedules due soonest: all that are due by `by`, and beyond that as many as make `limit`.
@@ -222,6 +226,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Armed> {
         },
         next_at: row.get::<_, Option<i64>>(8)?.unwrap_or(0),
         owes: row.get::<_, Option<i64>>(8)?.is_some(),
+        ended: until,
+        done: row.get("done")?,
         failed: row.get("failed")?,
     })
 }

@@ -32,6 +32,7 @@ fn arm(bench: &mut Bench, expr: &str, next_at: UnixMs, terms: Terms, fired: i64)
         },
         schedule: Arc::new(schedule),
         next_at,
+        epoch: 0,
     });
 }
 
@@ -102,6 +103,7 @@ fn an_excluded_instant_has_the_verdict_calendar_and_no_run() {
         },
         schedule: Arc::new(schedule),
         next_at: at(0),
+        epoch: 0,
     });
     let got: Vec<Verdict> = (0..3)
         .map(|day| {

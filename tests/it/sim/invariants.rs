@@ -17,6 +17,7 @@ pub fn check(scene: &mut Scene) {
     no_attempt_started_twice(scene);
     outcomes_are_true(scene, &store);
     only_what_lost_its_worker_is_lost(scene, &store);
+    no_schedule_fires_more_often_than_its_terms_allow(scene, &store);
     let fires = store.fires(&FireFilter::default()).expect("fires");
     scene.told.fires = fires.len() as u64;
     scene.told.starts = scene.fakes.starts.len() as u64;
@@ -26,7 +27,7 @@ fn every_instant_has_one_row(scene: &Scene, store: &Store) {
     for armed in store.every_schedule().expect("schedules") {
         let planned = &armed.planned;
         let schedule = planned.schedule(&Zone::utc()).expect("a schedule");
-        let until = planned.until.unwrap_or(scene.now());
+        let until = planned.until.map_or(scene.now(), |at| at.min(scene.now()));
         let instants: BTreeSet<i64> = schedule
             .upcoming(planned.from)
             .take_while(|at| *at <= until)
@@ -110,6 +111,21 @@ fn no_attempt_started_twice(scene: &Scene) {
             "seed {}: run {run} attempt {attempt} was started twice (claim {fence})",
             scene.seed
         );
+    }
+}
+
+fn no_schedule_fires_more_often_than_its_terms_allow(scene: &Scene, store: &Store) {
+    for armed in store.every_schedule().expect("schedules") {
+        let planned = &armed.planned;
+        if let Some(most) = planned.terms.max_fires {
+            assert!(
+                planned.fired <= most,
+                "seed {}: {} fired {} times of {most}",
+                scene.seed,
+                planned.job,
+                planned.fired
+            );
+        }
     }
 }
 
