@@ -19,6 +19,8 @@ mod seconds;
 mod spread;
 mod warn;
 mod zone;
+mod zone_answer;
+mod zone_file;
 mod zone_name;
 
 use std::fmt;
@@ -35,7 +37,8 @@ pub use crate::schedule::describe::describe;
 pub use crate::schedule::dst::{DstRule, UnknownDstRule};
 pub use crate::schedule::error::{FieldName, ScheduleError};
 pub use crate::schedule::fields::{Fields, Specials, Years};
-pub use crate::schedule::zone::{Resolved, Transition, Zone, ZoneError};
+pub use crate::schedule::zone::{Zone, ZoneError};
+pub use crate::schedule::zone_answer::{Resolved, Transition};
 
 /// Unix time in milliseconds.
 pub type UnixMs = i64;
