@@ -146,13 +146,26 @@ impl Calendar {
         self.exclude.is_empty() && self.events.is_empty() && !self.include.is_empty()
     }
 
-    /// Says whether no instant of a day of the zone can be excluded. `false` is no answer.
+    /// Says whether the rules, events apart, exclude what a clock on the wall shows.
+    pub(crate) fn excludes_wall(&self, day: i64, second: u32) -> bool {
+        let excluded = self.exclude.of_day(day).is_some() || self.exclude.of_time(second).is_some();
+        (excluded || self.only_includes()) && !self.include.takes(day, second)
+    }
+
+    /// Says whether a day of the zone has no excluded times but those [`Calendar::never_allows`]
+    /// names. `false` is no answer.
     pub(crate) fn leaves_alone(&self, day: i64) -> bool {
+        let included = self.include.has_days() && self.include.of_day(day).is_some();
         if self.only_includes() {
-            return self.include.hours.is_empty() && self.include.takes(day, 0);
+            return included || !self.include.has_days();
         }
-        let within_days = self.exclude.hours.is_empty() && self.exclude.of_day(day).is_none();
-        within_days && !self.events.iter().any(|event| event.touches(day))
+        if included && self.include.hours.is_empty() {
+            return true;
+        }
+        let by_hours = !self.exclude.hours.is_empty() && self.include.has_days();
+        !by_hours
+            && self.exclude.of_day(day).is_none()
+            && !self.events.iter().any(|event| event.touches(day))
     }
 
     /// Says whether a time of day is excluded on every day there is. `false` is no answer.

@@ -1,9 +1,9 @@
 //! Calendars read from iCalendar files (RFC 5545).
 
-use crate::schedule::calendar::{Calendar, CalendarError, day_of};
+use crate::schedule::calendar::{Calendar, CalendarError};
 use crate::schedule::calendar_event::{Event, LONGEST};
-use crate::schedule::calendar_rule;
-use crate::schedule::civil::{DAY, WallSecond};
+use crate::schedule::calendar_rule::{self, Stamp, stamp};
+use crate::schedule::civil::DAY;
 use crate::schedule::zone::Zone;
 
 /// A content line, unfolded.
@@ -15,14 +15,6 @@ pub(crate) struct Line {
     /// Names in upper case.
     parameters: Vec<(String, String)>,
     pub value: String,
-}
-
-/// A date or a date and time of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    pub wall: WallSecond,
-    pub has_time: bool,
-    pub utc: bool,
 }
 
 impl Calendar {
@@ -279,44 +271,6 @@ impl Line {
         }
         Ok(total)
     }
-}
-
-pub(crate) fn stamp(value: &str) -> Option<Stamp> {
-    let value = value.trim();
-    let (value, utc) = match value.strip_suffix('Z') {
-        Some(value) => (value, true),
-        None => (value, false),
-    };
-    let (date, time) = match value.split_once('T') {
-        Some((date, time)) => (date, Some(time)),
-        None => (value, None),
-    };
-    let number = |text: &str, from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
-    let all_digits =
-        |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !all_digits(date, 8) || (utc && time.is_none()) {
-        return None;
-    }
-    let day = day_of(
-        number(date, 0, 4)? as i32,
-        number(date, 4, 6)?,
-        number(date, 6, 8)?,
-    )?;
-    let second = match time {
-        None => 0,
-        Some(time) if all_digits(time, 6) => {
-            let (hour, minute) = (number(time, 0, 2)?, number(time, 2, 4)?);
-            // A leap second is taken for the second before it.
-            let second = number(time, 4, 6).filter(|second| *second <= 60)?.min(59);
-            (hour < 24 && minute < 60).then_some(hour * 3600 + minute * 60 + second)?
-        }
-        Some(_) => return None,
-    };
-    Some(Stamp {
-        wall: day * DAY + i64::from(second),
-        has_time: time.is_some(),
-        utc,
-    })
 }
 
 /// Joins the lines that RFC 5545, 3.1, allows to be folded and takes them apart.

@@ -1,14 +1,22 @@
-//! `RRULE` of iCalendar files (RFC 5545, 3.3.10), as far as it names days.
+//! Dates and `RRULE` of iCalendar files (RFC 5545, 3.3.10), as far as it names days.
 
-use crate::schedule::calendar::CalendarError;
+use crate::schedule::calendar::{CalendarError, day_of};
 use crate::schedule::calendar_event::{Frequency, Repeat};
-use crate::schedule::calendar_ics::{Line, Stamp, stamp, wrong};
-use crate::schedule::civil::DAY;
+use crate::schedule::calendar_ics::{Line, wrong};
+use crate::schedule::civil::{DAY, WallSecond};
 use crate::schedule::zone::Zone;
 
 const WEEKDAYS: [&str; 7] = ["SU", "MO", "TU", "WE", "TH", "FR", "SA"];
 /// Most occurrences a `COUNT` may ask for.
 const MOST: usize = 100_000;
+
+/// A date or a date and time of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub wall: WallSecond,
+    pub has_time: bool,
+    pub utc: bool,
+}
 
 /// Reads the rule of an event that starts at `start`.
 ///
@@ -69,7 +77,7 @@ pub(crate) fn read(line: &Line, start: Stamp, zone: Option<&str>) -> Result<Repe
         }
     }
     repeat.frequency = frequency.ok_or_else(|| refuse("FREQ is missing"))?;
-    check(&repeat).map_err(|why| refuse(why))?;
+    check(&repeat).map_err(refuse)?;
     if let Some(count) = count {
         let last = repeat.day_of_count(start.wall.div_euclid(DAY), count);
         repeat.until = last.or(repeat.until);
@@ -137,4 +145,43 @@ fn by_day(text: &str) -> Option<(i32, u32)> {
     };
     let weekday = WEEKDAYS.iter().position(|short| *short == name)?;
     Some((which, weekday as u32))
+}
+
+/// Reads `20261224`, `20261224T180000` or that with a `Z`.
+pub(crate) fn stamp(value: &str) -> Option<Stamp> {
+    let value = value.trim();
+    let (value, utc) = match value.strip_suffix('Z') {
+        Some(value) => (value, true),
+        None => (value, false),
+    };
+    let (date, time) = match value.split_once('T') {
+        Some((date, time)) => (date, Some(time)),
+        None => (value, None),
+    };
+    let number = |text: &str, from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
+    let all_digits =
+        |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !all_digits(date, 8) || (utc && time.is_none()) {
+        return None;
+    }
+    let day = day_of(
+        number(date, 0, 4)? as i32,
+        number(date, 4, 6)?,
+        number(date, 6, 8)?,
+    )?;
+    let second = match time {
+        None => 0,
+        Some(time) if all_digits(time, 6) => {
+            let (hour, minute) = (number(time, 0, 2)?, number(time, 2, 4)?);
+            // A leap second is taken for the second before it.
+            let second = number(time, 4, 6).filter(|second| *second <= 60)?.min(59);
+            (hour < 24 && minute < 60).then_some(hour * 3600 + minute * 60 + second)?
+        }
+        Some(_) => return None,
+    };
+    Some(Stamp {
+        wall: day * DAY + i64::from(second),
+        has_time: time.is_some(),
+        utc,
+    })
 }

@@ -158,10 +158,7 @@ fn digits(text: &str, count: usize) -> Option<u32> {
 fn weekday(name: &str) -> Option<u32> {
     let lower = name.to_ascii_lowercase();
     let known = |short: &&str| lower == **short || long(short) == lower;
-    DOW_NAMES
-        .iter()
-        .position(|short| known(&short))
-        .map(|day| day as u32)
+    DOW_NAMES.iter().position(known).map(|day| day as u32)
 }
 
 fn long(short: &str) -> String {

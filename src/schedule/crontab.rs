@@ -250,7 +250,9 @@ impl FieldParser<'_, '_> {
         let first = first.unwrap_or(low);
         let last = match self.cursor.peek() {
             None | Some(',') => open_end,
-            Some(_) => self.value().map_err(|error| self.drawn_too_far(error))?,
+            Some(_) => self
+                .value()
+                .map_err(|error| self.drawn_too_far(from, error))?,
         };
         if first > last {
             let error = self

@@ -1,7 +1,7 @@
 //! What is said about crontab fields that are refused: what was perhaps meant, and what crons that
 //! take them do.
 
-use crate::schedule::crontab::{FieldParser, FieldRule};
+use crate::schedule::crontab::{DOW_NAMES, FieldParser, FieldRule, MONTH_NAMES};
 use crate::schedule::error::{FieldName, ScheduleError};
 
 impl FieldParser<'_, '_> {
@@ -18,11 +18,15 @@ impl FieldParser<'_, '_> {
     pub fn junk(&self, expected: &str) -> ScheduleError {
         let error = self.cursor.wrong_here(expected);
         let hint = match self.cursor.peek() {
+            None | Some(',') if self.cursor.since(0).ends_with(['-', '~']) => {
+                Some("the range has no end, as in 0-30".to_owned())
+            }
             None | Some(',') => Some("a list item is empty; leave the comma out".to_owned()),
             Some('-') if self.cursor.at() == 0 && self.rule.name == FieldName::Minute => Some(
                 "a leading - is cronie's flag against logging, not a part of the schedule"
                     .to_owned(),
             ),
+            Some('+' | '-') => Some("numbers have no sign".to_owned()),
             Some('$') => Some("for the last day of the month write 0 0 0 L * ?".to_owned()),
             Some(sign @ ('#' | '?')) => Some(quartz_hint(sign)),
             Some('/') => Some("a step follows * or a range, as in */5 or 0-30/5".to_owned()),
@@ -118,14 +122,19 @@ impl FieldParser<'_, '_> {
     }
 
     /// Adds what cronie does with an upper end of `~` that the field does not have.
-    pub fn drawn_too_far(&self, error: ScheduleError) -> ScheduleError {
+    pub fn drawn_too_far(&self, from: usize, error: ScheduleError) -> ScheduleError {
         let Ok(last) = error.found.parse::<u32>() else {
-            return error;
+            let first = self.as_debian_reads(self.cursor.since(from));
+            return error.with_hint(format!(
+                "cronie wants a number on either side of ~; Debian's cron knows no ~ and reads \
+                 {first} alone"
+            ));
         };
         error.with_hint(format!(
-            "cronie does not check the upper end: whenever it draws a number from {} to {last} it \
-             drops the whole line, and it draws anew at each load",
-            self.rule.high + 1
+            "cronie does not check the upper end: whenever it draws more than {} it drops the \
+             whole line, and it draws anew at each load; write {}",
+            self.rule.high,
+            self.rule.high.min(last)
         ))
     }
 
@@ -146,6 +155,17 @@ impl FieldParser<'_, '_> {
         }
         if upper == "R" {
             return Some("for a number drawn once write ~".to_owned());
+        }
+        let known = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(word));
+        if known(MONTH_NAMES) {
+            return Some(format!(
+                "{word} is a month; that is the fourth field of five"
+            ));
+        }
+        if known(DOW_NAMES) {
+            return Some(format!(
+                "{word} is a day of the week; that is the fifth field of five"
+            ));
         }
         if self.rule.names.is_empty() {
             return Some(format!("the {} field has no names", self.rule.name));

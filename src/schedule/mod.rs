@@ -18,6 +18,7 @@ mod dialect;
 mod dst;
 mod error;
 mod every;
+mod explain;
 mod fields;
 mod nickname;
 mod offsets;
@@ -45,9 +46,11 @@ pub use crate::schedule::describe::describe;
 pub use crate::schedule::dialect::{Dialect, UnknownDialect};
 pub use crate::schedule::dst::{DstRule, UnknownDstRule};
 pub use crate::schedule::error::{FieldName, ScheduleError};
+pub use crate::schedule::explain::{DstNote, Explanation, explain, note_for};
 pub use crate::schedule::fields::{Fields, Specials, Years};
 pub use crate::schedule::shift::{Shift, UnknownShift};
 pub use crate::schedule::spread::{jitter_ms, random_delay, seed_of};
+pub use crate::schedule::warn::{Warning, WarningKind};
 pub use crate::schedule::zone::{Zone, ZoneError};
 pub use crate::schedule::zone_answer::{Resolved, Transition};
 
@@ -105,6 +108,11 @@ impl Schedule {
     /// Five fields are a crontab's, six or seven begin with the second and end with the year;
     /// beside them stand nicknames such as `@daily` and `@reboot`, `every 90s`, `every 1d`,
     /// `every 15m 09:00-17:30 mon-fri`, and `at` with an instant of RFC 3339 or a local time.
+    ///
+    /// Intervals do not drift: each fire is counted from the anchor, not from the one before. Days
+    /// and months keep the time of day over clock changes, `every 24h` keeps 24 hours of elapsed
+    /// time. A month without the anchor's day takes its last: from January 31 come February 28 and
+    /// then March 31.
     ///
     /// # Errors
     ///
@@ -171,7 +179,8 @@ impl Schedule {
 
     /// Returns the same schedule under a calendar.
     ///
-    /// What the calendar excludes stays planned: [`Schedule::excluded`] tells it apart. With a
+    /// Its days and hours are those of the clock the fields are matched against: that of the zone,
+    /// or UTC under that rule. What the calendar excludes stays planned: [`Schedule::excluded`] tells it apart. With a
     /// shift, an excluded instant plans another one besides, at the same time of day on the next or
     /// previous day on which the calendar allows that time, at most 366 days away; a time the clock
     /// skips becomes the first instant after the gap, one it shows twice the first pass, and a day
@@ -187,7 +196,7 @@ impl Schedule {
     /// Says why the calendar excludes an instant, as `NAME: REASON`; none if it does not.
     pub fn excluded(&self, at: UnixMs) -> Option<String> {
         let calendar = self.calendar.as_ref()?;
-        let why = calendar.excludes(at, &self.zone)?.why;
+        let why = calendar.excludes(at, &self.clock)?.why;
         Some(match calendar.name.as_str() {
             "" => why,
             name => format!("{name}: {why}"),
@@ -300,7 +309,8 @@ impl Schedule {
 
     /// Returns what is allowed but seldom meant, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        warn::warnings(self)
+        let all = warn::warnings(self).into_iter();
+        all.map(|warning| warning.text).collect()
     }
 
     fn next_of(&self, pattern: &impl WallPattern, wild: bool, after: UnixMs) -> Option<UnixMs> {

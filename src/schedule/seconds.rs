@@ -272,11 +272,16 @@ fn name_weekdays(text: &str, item: Word<'_>) -> Result<String, ScheduleError> {
     match step {
         // As in a crontab, a range may end in Sunday.
         None if last == 0 && first > 0 => Ok(format!("{}-sat,sun", name(first))),
-        _ if first > last => Err(error().with_hint(format!(
-            "the range is backwards; write {}-SAT,SUN-{}",
-            name(first).to_ascii_uppercase(),
-            name(last).to_ascii_uppercase()
-        ))),
+        _ if first > last => {
+            let upper = |day: u32| name(day).to_ascii_uppercase();
+            let span = |a: u32, b: u32| match a == b {
+                true => upper(a),
+                false => format!("{}-{}", upper(a), upper(b)),
+            };
+            let (before, after) = (span(first, 6), span(0, last));
+            let hint = format!("the range is backwards; write {before},{after}");
+            Err(error().with_hint(hint))
+        }
         None => Ok(format!("{}-{}", name(first), name(last))),
         Some(step) => Ok(format!("{}-{}/{step}", name(first), name(last))),
     }

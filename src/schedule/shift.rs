@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use crate::schedule::calendar::day_and_second;
 use crate::schedule::civil::{Civil, DAY, FIRST_SECOND, LAST_SECOND};
-use crate::schedule::{DstRule, Resolved, Schedule, UnixMs};
+use crate::schedule::{Resolved, Schedule, UnixMs};
 
 /// Where an excluded instant is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,22 +129,25 @@ fn day_of(schedule: &Schedule, at: UnixMs) -> i64 {
     day_and_second(schedule.clock.to_local(at)).0
 }
 
+/// Says whether no instant is moved over a day. `false` is no answer.
 fn leaves_alone(schedule: &Schedule, day: i64) -> bool {
     let Some(calendar) = &schedule.calendar else {
         return true;
     };
-    // Under that rule the days counted here are those of UTC, which overlap three of the zone.
-    let slack = i64::from(schedule.dst == DstRule::Utc);
-    (day - slack..=day + slack).all(|day| calendar.leaves_alone(day))
+    // A change of the clock may take a time of the day away, or the day.
+    let noon = (day * DAY + DAY / 2) * 1000;
+    let far = 2 * DAY * 1000;
+    let change = schedule.clock.next_transition(noon - far);
+    change.is_none_or(|change| change.at > noon + far) && calendar.leaves_alone(day)
 }
 
 /// Returns the instant an excluded one is moved to; none if it is not excluded or has no such day.
 fn target(schedule: &Schedule, shift: Shift, at: UnixMs) -> Option<UnixMs> {
     let calendar = schedule.calendar.as_ref()?;
-    calendar.excludes(at, &schedule.zone)?;
+    calendar.excludes(at, &schedule.clock)?;
     let civil = schedule.clock.to_local(at);
     let (day, second) = day_and_second(civil);
-    if schedule.dst != DstRule::Utc && calendar.never_allows(second) {
+    if calendar.never_allows(second) {
         return None;
     }
     let step = match shift {
@@ -160,9 +163,10 @@ fn target(schedule: &Schedule, shift: Shift, at: UnixMs) -> Option<UnixMs> {
         let moved = match schedule.clock.resolve(wall) {
             Resolved::Unambiguous(at) => at,
             Resolved::Fold { first, .. } => first,
+            Resolved::Gap { .. } if calendar.excludes_wall(on, second) => return None,
             Resolved::Gap { at, .. } => at,
         };
         let same_day = day_of(schedule, moved) == on;
-        (same_day && calendar.excludes(moved, &schedule.zone).is_none()).then_some(moved)
+        (same_day && calendar.excludes(moved, &schedule.clock).is_none()).then_some(moved)
     })
 }

@@ -94,21 +94,22 @@ impl Zone {
     pub fn next_transition(&self, after: UnixMs) -> Option<Transition> {
         let segment = self.table().at(after.div_euclid(1000));
         let next = self.table().after(&segment)?;
-        Some(transition(&segment, &next))
+        transition(&segment, &next)
     }
 
     /// Returns the last change of offset strictly before an instant.
     pub fn prev_transition(&self, before: UnixMs) -> Option<Transition> {
-        let segment = self.table().at((before - 1).div_euclid(1000));
+        let segment = self.table().at(before.saturating_sub(1).div_euclid(1000));
         let prev = self.table().before(&segment)?;
-        Some(transition(&prev, &segment))
+        transition(&prev, &segment)
     }
 }
 
-fn transition(before: &Segment, after: &Segment) -> Transition {
-    Transition {
-        at: after.start * 1000,
+/// Returns the change between two stretches; none where milliseconds cannot name its instant.
+fn transition(before: &Segment, after: &Segment) -> Option<Transition> {
+    Some(Transition {
+        at: after.start.checked_mul(1000)?,
         before_seconds: before.offset as i32,
         after_seconds: after.offset as i32,
-    }
+    })
 }

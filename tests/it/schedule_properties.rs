@@ -72,6 +72,8 @@ fn nothing_panics(cases: u32) {
                 for at in [at, i64::MIN, i64::MAX, at % 300_000_000_000_000] {
                     schedule.next_after(at);
                     schedule.prev_before(at);
+                    crake::schedule::explain(&schedule, at);
+                    crake::schedule::note_for(&schedule, at);
                 }
                 schedule.warnings();
                 crake::schedule::describe(&schedule);
