@@ -7,6 +7,7 @@
 mod at;
 mod civil;
 mod crontab;
+mod crontab_hint;
 mod describe;
 mod dst;
 mod error;
@@ -37,6 +38,7 @@ pub use crate::schedule::describe::describe;
 pub use crate::schedule::dst::{DstRule, UnknownDstRule};
 pub use crate::schedule::error::{FieldName, ScheduleError};
 pub use crate::schedule::fields::{Fields, Specials, Years};
+pub use crate::schedule::spread::{jitter_ms, random_delay, seed_of};
 pub use crate::schedule::zone::{Zone, ZoneError};
 pub use crate::schedule::zone_answer::{Resolved, Transition};
 
@@ -115,7 +117,10 @@ pub struct ParseOptions {
     /// Decides the numbers drawn for `~` and `H`: a number stored with the job or a hash of its
     /// name.
     pub seed: u64,
-    /// Takes `H` as Jenkins does. No cron knows it, so it is refused unless asked for.
+    /// Takes `H` as Jenkins does, in every field but the year: `H` is one value of the field, drawn
+    /// from the seed, `H(0-29)` one of that range, `H/15` every 15th value from one of the first
+    /// 15. Days of the month go to 28, which every month has. No cron knows `H`, so it is refused
+    /// unless asked for.
     pub allow_hash: bool,
 }
 
@@ -174,7 +179,7 @@ impl Schedule {
             }
             [_, _, _, _, _, _] | [_, _, _, _, _, _, _] => (
                 Dialect::Seconds,
-                When::Fields(seconds::parse(text, &words)?),
+                When::Fields(seconds::parse(text, &words, options)?),
             ),
             other => return Err(nickname::wrong_count(text, other)),
         };

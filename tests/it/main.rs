@@ -28,6 +28,7 @@ mod schedule_dialects;
 mod schedule_drawn;
 mod schedule_engines;
 mod schedule_properties;
+mod schedule_refused;
 mod schedule_text;
 mod schedule_traps;
 mod schedule_vectors;
