@@ -18,6 +18,7 @@ mod dialect;
 mod dst;
 mod error;
 mod every;
+mod explain;
 mod fields;
 mod nickname;
 mod offsets;
@@ -45,9 +46,11 @@ pub use crate::schedule::describe::describe;
 pub use crate::schedule::dialect::{Dialect, UnknownDialect};
 pub use crate::schedule::dst::{DstRule, UnknownDstRule};
 pub use crate::schedule::error::{FieldName, ScheduleError};
+pub use crate::schedule::explain::{DstNote, Explanation, explain, note_for};
 pub use crate::schedule::fields::{Fields, Specials, Years};
 pub use crate::schedule::shift::{Shift, UnknownShift};
 pub use crate::schedule::spread::{jitter_ms, random_delay, seed_of};
+pub use crate::schedule::warn::{Warning, WarningKind};
 pub use crate::schedule::zone::{Zone, ZoneError};
 pub use crate::schedule::zone_answer::{Resolved, Transition};
 
@@ -295,7 +298,8 @@ impl Schedule {
 
     /// Returns what is allowed but seldom meant, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        warn::warnings(self)
+        let all = warn::warnings(self).into_iter();
+        all.map(|warning| warning.text).collect()
     }
 
     fn next_of(&self, pattern: &impl WallPattern, wild: bool, after: UnixMs) -> Option<UnixMs> {

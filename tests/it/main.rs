@@ -28,6 +28,7 @@ mod schedule_calendars;
 mod schedule_dialects;
 mod schedule_drawn;
 mod schedule_engines;
+mod schedule_explained;
 mod schedule_properties;
 mod schedule_refused;
 mod schedule_shifts;
