@@ -5,7 +5,8 @@ use chrono::{DateTime, NaiveDateTime};
 use crate::schedule::UnixMs;
 use crate::schedule::civil::{FIRST_SECOND, LAST_SECOND};
 use crate::schedule::error::{Cursor, ScheduleError, Word};
-use crate::schedule::zone::{Resolved, Zone};
+use crate::schedule::zone::Zone;
+use crate::schedule::zone_answer::Resolved;
 
 const EXPECTED: &str = "an instant such as 2027-01-31T08:00:00+01:00 or 2027-01-31 08:00";
 

@@ -109,6 +109,7 @@ pub fn days_in_month(year: i32, month: u32) -> u32 {
     }
 }
 
-fn is_leap(year: i32) -> bool {
+/// Says whether a year has 366 days.
+pub fn is_leap(year: i32) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }

@@ -101,6 +101,21 @@ pub(crate) fn parse_weekdays(text: &str, word: Word<'_>) -> Result<u8, ScheduleE
     .map(fold_sunday)
 }
 
+/// Reads one list item that begins with `H`, in a field that is not a crontab's, as a set.
+pub(crate) fn parse_hash(
+    text: &str,
+    item: Word<'_>,
+    rule: &'static FieldRule,
+    options: &ParseOptions,
+) -> Result<u64, ScheduleError> {
+    FieldParser {
+        cursor: Cursor::new(text, item, Some(rule.name)),
+        rule,
+        options,
+    }
+    .list()
+}
+
 /// Returns the field that a line of `count` words lacks first.
 pub(crate) fn missing_field(count: usize) -> FieldName {
     RULES[count.min(RULES.len() - 1)].name
@@ -111,9 +126,9 @@ fn fold_sunday(set: u64) -> u8 {
     (set & 0x7f | set >> 7 & 1) as u8
 }
 
-struct FieldParser<'t, 'o> {
-    cursor: Cursor<'t>,
-    rule: &'static FieldRule,
+pub(crate) struct FieldParser<'t, 'o> {
+    pub cursor: Cursor<'t>,
+    pub rule: &'static FieldRule,
     options: &'o ParseOptions,
 }
 
@@ -122,13 +137,14 @@ impl FieldParser<'_, '_> {
         let mut set = 0;
         let mut position = 0;
         loop {
+            let from = self.cursor.at();
             set |= self.item(position)?;
             position += 1;
             if self.cursor.rest().is_empty() {
                 return Ok(set);
             }
             if !self.cursor.take(',') {
-                return Err(self.junk("a comma or the end of the field"));
+                return Err(self.left_over(from));
             }
         }
     }
@@ -175,7 +191,7 @@ impl FieldParser<'_, '_> {
             let value = digits.parse::<u32>().ok();
             return value
                 .filter(|value| (self.rule.low..=self.rule.high).contains(value))
-                .ok_or_else(|| self.cursor.wrong_since(from, self.bounds()));
+                .ok_or_else(|| self.out_of_bounds(from, digits));
         }
         let word = self.cursor.take_while(|c| c.is_ascii_alphabetic());
         if word.is_empty() {
@@ -206,13 +222,12 @@ impl FieldParser<'_, '_> {
         let from = self.cursor.at();
         let digits = self.cursor.take_while(|c| c.is_ascii_digit());
         if digits.is_empty() {
-            return Err(self.cursor.wrong_here("a step, a whole number from 1"));
+            let error = self.cursor.wrong_here("a step, a whole number from 1");
+            return Err(error.with_hint("a step is written in digits, as in */5 or 0-30/5"));
         }
         match digits.parse() {
             Ok(step) if step > 0 => Ok(Some(step)),
-            _ => Err(self
-                .cursor
-                .wrong_since(from, "a step, a whole number from 1")),
+            _ => Err(self.bad_step(from, digits)),
         }
     }
 
@@ -235,13 +250,17 @@ impl FieldParser<'_, '_> {
         let first = first.unwrap_or(low);
         let last = match self.cursor.peek() {
             None | Some(',') => open_end,
-            Some(_) => self.value()?,
+            Some(_) => self
+                .value()
+                .map_err(|error| self.drawn_too_far(from, error))?,
         };
         if first > last {
             let error = self
                 .cursor
                 .wrong_since(from, "a random range from low to high");
-            return Err(error.with_hint(format!("write {last}~{first}")));
+            return Err(error.with_hint(format!(
+                "write {last}~{first}; Debian's cron knows no ~ and reads {first} alone"
+            )));
         }
         Ok(1 << draw(self.options.seed, name, position, first, last))
     }
@@ -253,7 +272,7 @@ impl FieldParser<'_, '_> {
         let (mut first, mut last) = match name {
             // As in Jenkins: days that every month has, and Sunday only once.
             FieldName::DayOfMonth => (low, 28),
-            FieldName::DayOfWeek => (low, 6),
+            FieldName::DayOfWeek => (low, low + 6),
             _ => (low, self.rule.high),
         };
         if self.cursor.take('(') {
@@ -282,109 +301,6 @@ impl FieldParser<'_, '_> {
             }
         }
     }
-
-    fn bounds(&self) -> String {
-        let FieldRule {
-            low, high, names, ..
-        } = *self.rule;
-        match (names.first(), names.last()) {
-            (Some(first), Some(last)) => format!("{low}-{high} or {first}-{last}"),
-            _ => format!("{low}-{high}"),
-        }
-    }
-
-    fn junk(&self, expected: &str) -> ScheduleError {
-        let error = self.cursor.wrong_here(expected);
-        let hint = match self.cursor.peek() {
-            None | Some(',') => Some("a list item is empty; leave the comma out".to_owned()),
-            Some('-') if self.cursor.at() == 0 && self.rule.name == FieldName::Minute => Some(
-                "a leading - is cronie's flag against logging, not a part of the schedule"
-                    .to_owned(),
-            ),
-            Some('$') => Some("for the last day of the month write 0 0 0 L * ?".to_owned()),
-            Some(sign @ ('#' | '?')) => Some(quartz_hint(sign)),
-            Some('/') => Some("a step follows * or a range, as in */5 or 0-30/5".to_owned()),
-            Some(c) if c.is_ascii_alphabetic() => {
-                self.word_hint(self.cursor.clone().take_while(|c| c.is_ascii_alphabetic()))
-            }
-            _ => None,
-        };
-        match hint {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        }
-    }
-
-    fn word_hint(&self, word: &str) -> Option<String> {
-        let upper = word.to_ascii_uppercase();
-        if let "L" | "LW" | "W" = upper.as_str() {
-            return Some(quartz_hint(word));
-        }
-        if upper == "H" {
-            return Some("H needs the name of a job to spread by; write a number or ~".to_owned());
-        }
-        let short = self.rule.names.iter().find(|name| {
-            word.get(..3)
-                .is_some_and(|start| start.eq_ignore_ascii_case(name))
-        });
-        if let Some(name) = short {
-            return Some(format!("names have three letters here: {name}"));
-        }
-        if self.rule.names.is_empty() {
-            return Some(format!("the {} field has no names", self.rule.name));
-        }
-        None
-    }
-
-    fn step_without_range(&mut self, from: usize, first: u32) -> ScheduleError {
-        let high = self
-            .rule
-            .high
-            .min(if self.rule.name == FieldName::DayOfWeek {
-                6
-            } else {
-                99
-            });
-        let step = self.cursor.rest().trim_start_matches('/');
-        let step = step.split(',').next().unwrap_or(step).to_owned();
-        self.cursor.take_while(|c| c != ',');
-        let error = self.cursor.wrong_since(from, "a range before the step");
-        error.with_hint(format!(
-            "crons refuse a step on one value; write {first}-{high}/{step}"
-        ))
-    }
-
-    fn backwards(&mut self, from: usize, first: u32, last: u32) -> ScheduleError {
-        let FieldRule {
-            name, low, high, ..
-        } = *self.rule;
-        let error = self.cursor.wrong_since(from, "a range from low to high");
-        let found = error.found.clone();
-        if name == FieldName::DayOfWeek && last == 0 {
-            return error.with_hint(format!(
-                "{found} before a step is empty in every cron; end the range in 7: {first}-7"
-            ));
-        }
-        let span = |a: u32, b: u32| {
-            if a == b {
-                b.to_string()
-            } else {
-                format!("{a}-{b}")
-            }
-        };
-        let forwards = match name {
-            FieldName::DayOfWeek if first == 7 => span(low, last),
-            FieldName::DayOfWeek => format!("{},{}", span(first, 6), span(low, last)),
-            _ => format!("{},{}", span(first, high), span(low, last)),
-        };
-        error.with_hint(format!(
-            "{found} is backwards; crons accept it and never fire. Write {forwards}"
-        ))
-    }
-}
-
-fn quartz_hint(token: impl std::fmt::Display) -> String {
-    format!("{token} belongs to the form with seconds, as in 0 0 12 L * ? or 0 0 12 ? * FRI#2")
 }
 
 /// Returns the values from `first` to `last` in steps; a step beyond the end leaves `first` alone.

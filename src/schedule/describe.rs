@@ -132,7 +132,7 @@ fn days_in_words(fields: &Fields) -> Option<String> {
     })
 }
 
-fn dom_in_words(dom: u32, specials: &Specials) -> String {
+pub(crate) fn dom_in_words(dom: u32, specials: &Specials) -> String {
     let mut parts = list_parts(u64::from(dom), |day| format!("the {}", ordinal(day)));
     for back in bits_of(specials.from_last) {
         parts.push(match back {
@@ -150,7 +150,7 @@ fn dom_in_words(dom: u32, specials: &Specials) -> String {
     or_none(joined(parts))
 }
 
-fn dow_in_words(dow: u8, specials: &Specials) -> String {
+pub(crate) fn dow_in_words(dow: u8, specials: &Specials) -> String {
     let name = |day: u32| WEEKDAYS[day as usize % 7].to_owned();
     let mut parts = list_parts(u64::from(dow), name);
     for (week, days) in specials.nth_dow.iter().enumerate() {
@@ -264,7 +264,7 @@ fn shortened(mut parts: Vec<String>) -> String {
     joined(parts)
 }
 
-fn joined(mut parts: Vec<String>) -> String {
+pub(crate) fn joined(mut parts: Vec<String>) -> String {
     match parts.pop() {
         None => String::new(),
         Some(only) if parts.is_empty() => only,

@@ -124,10 +124,22 @@ fn next_shown(pattern: &impl WallPattern, table: &OffsetTable, after: i64) -> Op
         if opening < searched || found.is_some_and(|wall| wall < opening) {
             searched = opening;
             found = pattern.next_wall(searched);
-        } else if found.is_none() && opening > searched + DEEPEST_FOLD {
-            return None;
+        } else if opening > searched + DEEPEST_FOLD {
+            segment = skip(table, &segment, found?);
         }
     }
+}
+
+/// Returns the stretch itself, or a later one if all that lies between shows only times before
+/// `wall`: years without a match need not be walked change by change.
+///
+/// The stretch must begin so long after the search did that no fold leads back before that.
+fn skip(table: &OffsetTable, segment: &Segment, wall: WallSecond) -> Segment {
+    let surely_before = wall - segment.offset - 2 * DEEPEST_FOLD;
+    if surely_before < segment.end {
+        return *segment;
+    }
+    table.at(surely_before)
 }
 
 fn prev_shown(pattern: &impl WallPattern, table: &OffsetTable, until: i64) -> Option<i64> {
@@ -233,8 +245,12 @@ fn next_once(
         // A floor below what was handled is a new clock; its earlier times count again.
         if missed || floor < handled {
             found = pattern.next_wall(floor);
-        } else if found.is_none() && floor > from + DEEPEST_FOLD {
-            return None;
+        } else if floor > from + DEEPEST_FOLD {
+            let later = skip(table, &segment, found?);
+            if later != segment {
+                segment = later;
+                floor = entry_of(table, &segment).floor;
+            }
         }
     }
 }

@@ -145,6 +145,11 @@ impl<'t> Cursor<'t> {
         &self.word.text[self.at..]
     }
 
+    /// Returns what was read since byte `from` of the word.
+    pub fn since(&self, from: usize) -> &'t str {
+        &self.word.text[from..self.at]
+    }
+
     pub fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }

@@ -5,24 +5,34 @@
 //! read are those of the zones.
 
 mod at;
+mod calendar;
+mod calendar_event;
+mod calendar_ics;
+mod calendar_rule;
+mod calendar_toml;
 mod civil;
 mod crontab;
+mod crontab_hint;
 mod describe;
+mod dialect;
 mod dst;
 mod error;
 mod every;
+mod explain;
 mod fields;
 mod nickname;
 mod offsets;
 mod search;
 mod seconds;
+mod shift;
 mod spread;
 mod warn;
 mod zone;
+mod zone_answer;
+mod zone_file;
 mod zone_name;
 
-use std::fmt;
-use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::schedule::civil::{FIRST_SECOND, LAST_SECOND};
 use crate::schedule::dst::Walk;
@@ -30,74 +40,22 @@ use crate::schedule::error::split_words;
 use crate::schedule::every::{CalendarSteps, DailyHours, Every};
 use crate::schedule::search::WallPattern;
 
+pub use crate::schedule::calendar::{Calendar, CalendarError, Exclusion};
 pub use crate::schedule::civil::Civil;
 pub use crate::schedule::describe::describe;
+pub use crate::schedule::dialect::{Dialect, UnknownDialect};
 pub use crate::schedule::dst::{DstRule, UnknownDstRule};
 pub use crate::schedule::error::{FieldName, ScheduleError};
+pub use crate::schedule::explain::{DstNote, Explanation, explain, note_for};
 pub use crate::schedule::fields::{Fields, Specials, Years};
-pub use crate::schedule::zone::{Resolved, Transition, Zone, ZoneError};
+pub use crate::schedule::shift::{Shift, UnknownShift};
+pub use crate::schedule::spread::{jitter_ms, random_delay, seed_of};
+pub use crate::schedule::warn::{Warning, WarningKind};
+pub use crate::schedule::zone::{Zone, ZoneError};
+pub use crate::schedule::zone_answer::{Resolved, Transition};
 
 /// Unix time in milliseconds.
 pub type UnixMs = i64;
-
-/// The way an expression is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// Five fields, as in a crontab.
-    Crontab,
-    /// Six or seven fields: seconds first, years last.
-    Seconds,
-    /// `@daily` and its like, `@reboot` included.
-    Nickname,
-    /// `every 15m`.
-    Every,
-    /// `at 2027-01-31T08:00:00+01:00`.
-    At,
-}
-
-impl Dialect {
-    /// All dialects, in the order of their definition.
-    pub const ALL: [Dialect; 5] = [
-        Dialect::Crontab,
-        Dialect::Seconds,
-        Dialect::Nickname,
-        Dialect::Every,
-        Dialect::At,
-    ];
-
-    /// Returns the name, as it is written and stored.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Dialect::Crontab => "crontab",
-            Dialect::Seconds => "seconds",
-            Dialect::Nickname => "nickname",
-            Dialect::Every => "every",
-            Dialect::At => "at",
-        }
-    }
-}
-
-impl fmt::Display for Dialect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A word that names no dialect.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown schedule dialect {0:?}; write crontab, seconds, nickname, every or at")]
-pub struct UnknownDialect(pub String);
-
-impl FromStr for Dialect {
-    type Err = UnknownDialect;
-
-    fn from_str(word: &str) -> Result<Dialect, UnknownDialect> {
-        let found = Dialect::ALL
-            .into_iter()
-            .find(|dialect| dialect.as_str() == word);
-        found.ok_or_else(|| UnknownDialect(word.to_owned()))
-    }
-}
 
 /// What a schedule depends on besides its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,7 +70,10 @@ pub struct ParseOptions {
     /// Decides the numbers drawn for `~` and `H`: a number stored with the job or a hash of its
     /// name.
     pub seed: u64,
-    /// Takes `H` as Jenkins does. No cron knows it, so it is refused unless asked for.
+    /// Takes `H` as Jenkins does, in every field but the year: `H` is one value of the field, drawn
+    /// from the seed, `H(0-29)` one of that range, `H/15` every 15th value from one of the first
+    /// 15. Days of the month go to 28, which every month has. No cron knows `H`, so it is refused
+    /// unless asked for.
     pub allow_hash: bool,
 }
 
@@ -127,6 +88,8 @@ pub struct Schedule {
     dst: DstRule,
     anchor: Option<UnixMs>,
     when: When,
+    calendar: Option<Arc<Calendar>>,
+    shift: Option<Shift>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +108,11 @@ impl Schedule {
     /// Five fields are a crontab's, six or seven begin with the second and end with the year;
     /// beside them stand nicknames such as `@daily` and `@reboot`, `every 90s`, `every 1d`,
     /// `every 15m 09:00-17:30 mon-fri`, and `at` with an instant of RFC 3339 or a local time.
+    ///
+    /// Intervals do not drift: each fire is counted from the anchor, not from the one before. Days
+    /// and months keep the time of day over clock changes, `every 24h` keeps 24 hours of elapsed
+    /// time. A month without the anchor's day takes its last: from January 31 come February 28 and
+    /// then March 31.
     ///
     /// # Errors
     ///
@@ -171,7 +139,7 @@ impl Schedule {
             }
             [_, _, _, _, _, _] | [_, _, _, _, _, _, _] => (
                 Dialect::Seconds,
-                When::Fields(seconds::parse(text, &words)?),
+                When::Fields(seconds::parse(text, &words, options)?),
             ),
             other => return Err(nickname::wrong_count(text, other)),
         };
@@ -183,6 +151,8 @@ impl Schedule {
             dst: options.dst,
             anchor: options.anchor,
             when,
+            calendar: None,
+            shift: None,
         })
     }
 
@@ -202,11 +172,62 @@ impl Schedule {
             dst,
             anchor: None,
             when,
+            calendar: None,
+            shift: None,
         }
+    }
+
+    /// Returns the same schedule under a calendar.
+    ///
+    /// Its days and hours are those of the clock the fields are matched against: that of the zone,
+    /// or UTC under that rule. What the calendar excludes stays planned: [`Schedule::excluded`] tells it apart. With a
+    /// shift, an excluded instant plans another one besides, at the same time of day on the next or
+    /// previous day on which the calendar allows that time, at most 366 days away; a time the clock
+    /// skips becomes the first instant after the gap, one it shows twice the first pass, and a day
+    /// the clock skips whole is no such day. Where several come to the same instant there is one.
+    pub fn with_calendar(self, calendar: Arc<Calendar>, shift: Option<Shift>) -> Schedule {
+        Schedule {
+            calendar: Some(calendar),
+            shift,
+            ..self
+        }
+    }
+
+    /// Says why the calendar excludes an instant, as `NAME: REASON`; none if it does not.
+    pub fn excluded(&self, at: UnixMs) -> Option<String> {
+        let calendar = self.calendar.as_ref()?;
+        let why = calendar.excludes(at, &self.clock)?.why;
+        Some(match calendar.name.as_str() {
+            "" => why,
+            name => format!("{name}: {why}"),
+        })
+    }
+
+    /// Returns the calendar and the shift, if the schedule has one.
+    pub fn calendar(&self) -> Option<(&Arc<Calendar>, Option<Shift>)> {
+        self.calendar
+            .as_ref()
+            .map(|calendar| (calendar, self.shift))
     }
 
     /// Returns the first instant strictly later than `after`; none if it never comes.
     pub fn next_after(&self, after: UnixMs) -> Option<UnixMs> {
+        match self.shift {
+            None => self.base_next(after),
+            Some(shift) => shift::next(self, shift, after),
+        }
+    }
+
+    /// Returns the last instant strictly earlier than `before`; none if there was none.
+    pub fn prev_before(&self, before: UnixMs) -> Option<UnixMs> {
+        match self.shift {
+            None => self.base_prev(before),
+            Some(shift) => shift::prev(self, shift, before),
+        }
+    }
+
+    /// [`Schedule::next_after`] without what a calendar adds.
+    fn base_next(&self, after: UnixMs) -> Option<UnixMs> {
         let next = match &self.when {
             When::Reboot => None,
             When::Fields(fields) => self.next_of(fields, fields.is_wild(), after),
@@ -218,8 +239,8 @@ impl Schedule {
         next.filter(|next| *next <= LAST_SECOND * 1000)
     }
 
-    /// Returns the last instant strictly earlier than `before`; none if there was none.
-    pub fn prev_before(&self, before: UnixMs) -> Option<UnixMs> {
+    /// [`Schedule::prev_before`] without what a calendar adds.
+    fn base_prev(&self, before: UnixMs) -> Option<UnixMs> {
         match &self.when {
             When::Reboot => None,
             When::Fields(fields) => self.prev_of(fields, fields.is_wild(), before),
@@ -277,7 +298,8 @@ impl Schedule {
 
     /// Returns what is allowed but seldom meant, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        warn::warnings(self)
+        let all = warn::warnings(self).into_iter();
+        all.map(|warning| warning.text).collect()
     }
 
     fn next_of(&self, pattern: &impl WallPattern, wild: bool, after: UnixMs) -> Option<UnixMs> {

@@ -2,7 +2,7 @@
 
 use crate::schedule::ParseOptions;
 use crate::schedule::crontab;
-use crate::schedule::error::{Cursor, ScheduleError, Word, split_words};
+use crate::schedule::error::{Cursor, FieldName, ScheduleError, Word, split_words};
 use crate::schedule::fields::Fields;
 
 /// The nicknames of crontab(5) and the fields they stand for; `@midnight` is known to the code of
@@ -77,7 +77,10 @@ pub(crate) fn wrong_count(text: &str, words: &[Word<'_>]) -> ScheduleError {
         column: text.chars().count() + 1,
     };
     let field = crontab::missing_field(words.len());
-    let error = Cursor::new(text, end, Some(field)).wrong_here(format!("a {field} field"));
+    let error = Cursor::new(text, end, Some(field)).wrong_here(match field {
+        FieldName::Hour => "an hour field".to_owned(),
+        field => format!("a {field} field"),
+    });
     match words {
         [word] if NICKNAMES.iter().any(|(name, _)| name[1..] == *word.text) => {
             error.with_hint(format!("did you mean @{}?", word.text))

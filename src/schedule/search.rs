@@ -1,7 +1,7 @@
 //! The search for the next and the previous wall second that a pattern matches.
 
 use crate::schedule::civil::{
-    DAY, FIRST_SECOND, LAST_SECOND, WallSecond, civil_from_days, days_from_civil, weekday,
+    DAY, FIRST_SECOND, LAST_SECOND, WallSecond, civil_from_days, days_from_civil, is_leap, weekday,
 };
 use crate::schedule::fields::Fields;
 
@@ -72,15 +72,39 @@ impl Fields {
         self.day_mask(year, month, weekday(first_day))
     }
 
+    /// Returns the months in which some year has a matching day, as far as their lengths tell.
+    ///
+    /// It answers `0 0 30 2 *` without a look at 400 years.
+    fn possible_months(&self) -> u32 {
+        let months = u32::from(self.month);
+        if self.either_day() || self.specials.is_some() {
+            return months;
+        }
+        let earliest = self.dom.trailing_zeros();
+        let long_enough = match earliest {
+            0..=29 => !0,
+            30 => !(1 << 2),
+            31 => !(1 << 2 | 1 << 4 | 1 << 6 | 1 << 9 | 1 << 11),
+            _ => 0,
+        };
+        months & long_enough
+    }
+
     fn next_month(&self, year: i32, month: u32, opening: u32) -> Option<WallSecond> {
         let last_year = (year + CYCLE_YEARS).min(9999);
-        let mut rest = u32::from(self.month) & (u32::MAX - 1) << month;
+        let months = self.possible_months();
+        if months == 0 {
+            return None;
+        }
+        let mut rest = months & (u32::MAX - 1) << month;
+        let mut new_year = days_from_civil(year, 1, 1);
         for year in year..=last_year {
-            if self.years.is_none_or(|years| years.contains(year)) {
+            let leap = is_leap(year);
+            if rest != 0 && self.years.is_none_or(|years| years.contains(year)) {
                 while rest != 0 {
                     let month = rest.trailing_zeros();
                     rest &= rest - 1;
-                    let first_day = days_from_civil(year, month, 1);
+                    let first_day = new_year + days_before(month, leap);
                     let days = self.day_mask(year, month, weekday(first_day));
                     if days != 0 {
                         let day = first_day + i64::from(days.trailing_zeros()) - 1;
@@ -88,14 +112,19 @@ impl Fields {
                     }
                 }
             }
-            rest = u32::from(self.month);
+            new_year += 365 + i64::from(leap);
+            rest = months;
         }
         None
     }
 
     fn prev_month(&self, year: i32, month: u32, closing: u32) -> Option<WallSecond> {
         let first_year = (year - CYCLE_YEARS).max(1);
-        let mut rest = u32::from(self.month) & ((1 << month) - 1);
+        let months = self.possible_months();
+        if months == 0 {
+            return None;
+        }
+        let mut rest = months & ((1 << month) - 1);
         for year in (first_year..=year).rev() {
             if self.years.is_none_or(|years| years.contains(year)) {
                 while rest != 0 {
@@ -109,7 +138,7 @@ impl Fields {
                     }
                 }
             }
-            rest = u32::from(self.month);
+            rest = months;
         }
         None
     }
@@ -171,6 +200,12 @@ impl Fields {
         let hours = self.hour & ((1 << hour) - 1);
         (hours != 0).then(|| clock(hours.ilog2(), self.minute.ilog2(), self.second.ilog2()))
     }
+}
+
+/// Returns the days of a year before the first of a month.
+fn days_before(month: u32, leap: bool) -> i64 {
+    const BEFORE: [i64; 13] = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    BEFORE[month as usize % 13] + i64::from(leap && month > 2)
 }
 
 fn clock(hour: u32, minute: u32, second: u32) -> u32 {

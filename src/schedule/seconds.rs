@@ -11,7 +11,8 @@ use std::str::FromStr;
 
 use cron::TimeUnitSpec;
 
-use crate::schedule::crontab::DOW_NAMES;
+use crate::schedule::ParseOptions;
+use crate::schedule::crontab::{DOW_NAMES, FieldRule, MONTH_NAMES, parse_hash};
 use crate::schedule::error::{Cursor, FieldName, ScheduleError, Word};
 use crate::schedule::fields::{Fields, Specials, Years};
 
@@ -24,25 +25,53 @@ const FIELDS: [(FieldName, &str); 7] = [
     (FieldName::DayOfWeek, "SUN-SAT, FRIL, FRI#2 or ?"),
     (FieldName::Year, "1970-2100"),
 ];
+/// The fields in which `H` may stand; weekdays count from 1 here.
+const HASHED: [FieldRule; 6] = [
+    hashed(FieldName::Second, 0, 59, &[]),
+    hashed(FieldName::Minute, 0, 59, &[]),
+    hashed(FieldName::Hour, 0, 23, &[]),
+    hashed(FieldName::DayOfMonth, 1, 31, &[]),
+    hashed(FieldName::Month, 1, 12, MONTH_NAMES),
+    hashed(FieldName::DayOfWeek, 1, 7, DOW_NAMES),
+];
+
+const fn hashed(name: FieldName, low: u32, high: u32, names: &'static [&'static str]) -> FieldRule {
+    FieldRule {
+        name,
+        low,
+        high,
+        names,
+    }
+}
+
 const DAY_OF_MONTH: usize = 3;
 const DAY_OF_WEEK: usize = 5;
 
 /// Reads six or seven words, as given, as the fields of the dialect with seconds.
-pub(crate) fn parse(text: &str, words: &[Word<'_>]) -> Result<Fields, ScheduleError> {
+pub(crate) fn parse(
+    text: &str,
+    words: &[Word<'_>],
+    options: &ParseOptions,
+) -> Result<Fields, ScheduleError> {
     let mut specials = Specials::default();
-    let mut plain = words
-        .iter()
-        .map(|word| word.text.to_owned())
-        .collect::<Vec<_>>();
+    let mut plain = Vec::new();
+    for (index, word) in words.iter().enumerate() {
+        plain.push(draw_hashes(text, index, *word, options)?);
+    }
     let mut dom_special = false;
     let mut dow_special = false;
     for (index, word) in words.iter().enumerate() {
         refuse_bad_question_mark(text, index, *word)?;
+        let drawn = plain[index].clone();
+        let word = Word {
+            text: &drawn,
+            ..*word
+        };
         if index == DAY_OF_MONTH {
-            (plain[index], dom_special) = lift_dom(text, *word, &mut specials)?;
+            (plain[index], dom_special) = lift_dom(text, word, &mut specials)?;
         }
         if index == DAY_OF_WEEK {
-            (plain[index], dow_special) = lift_dow(text, *word, &mut specials)?;
+            (plain[index], dow_special) = lift_dow(text, word, &mut specials)?;
         }
     }
     // A field that held nothing but specials is empty; its place is kept by a ?.
@@ -123,6 +152,31 @@ fn items(word: Word<'_>) -> impl Iterator<Item = Word<'_>> {
         *column += text.chars().count() + 1;
         Some(item)
     })
+}
+
+/// Puts numbers in the place of `H` items, if those are asked for.
+fn draw_hashes(
+    text: &str,
+    index: usize,
+    word: Word<'_>,
+    options: &ParseOptions,
+) -> Result<String, ScheduleError> {
+    let rule = HASHED.get(index).filter(|_| options.allow_hash);
+    let Some(rule) = rule.filter(|_| word.text.contains('H')) else {
+        return Ok(word.text.to_owned());
+    };
+    let mut drawn = Vec::new();
+    for item in items(word) {
+        // THU holds an H and is a name.
+        if !item.text.starts_with('H') {
+            drawn.push(item.text.to_owned());
+            continue;
+        }
+        let set = parse_hash(text, item, rule, options)?;
+        let values = (0..64).filter(|value| set >> value & 1 == 1);
+        drawn.extend(values.map(|value| value.to_string()));
+    }
+    Ok(drawn.join(","))
 }
 
 /// Takes `L`, `L-n`, `LW` and `nW` out of a day-of-month field.
@@ -218,11 +272,16 @@ fn name_weekdays(text: &str, item: Word<'_>) -> Result<String, ScheduleError> {
     match step {
         // As in a crontab, a range may end in Sunday.
         None if last == 0 && first > 0 => Ok(format!("{}-sat,sun", name(first))),
-        _ if first > last => Err(error().with_hint(format!(
-            "the range is backwards; write {}-SAT,SUN-{}",
-            name(first).to_ascii_uppercase(),
-            name(last).to_ascii_uppercase()
-        ))),
+        _ if first > last => {
+            let upper = |day: u32| name(day).to_ascii_uppercase();
+            let span = |a: u32, b: u32| match a == b {
+                true => upper(a),
+                false => format!("{}-{}", upper(a), upper(b)),
+            };
+            let (before, after) = (span(first, 6), span(0, last));
+            let hint = format!("the range is backwards; write {before},{after}");
+            Err(error().with_hint(hint))
+        }
         None => Ok(format!("{}-{}", name(first), name(last))),
         Some(step) => Ok(format!("{}-{}/{step}", name(first), name(last))),
     }
@@ -258,7 +317,8 @@ fn locate(text: &str, words: &[Word<'_>], plain: &[String]) -> ScheduleError {
     };
     let refused = (0..words.len()).find(|index| !accepted(*index, &plain[*index]));
     let index = refused.unwrap_or(0);
-    let item = items(words[index]).find(|item| !accepted(index, item.text));
+    let mut items = items(words[index]).filter(|item| !item.text.starts_with('H'));
+    let item = items.find(|item| !accepted(index, item.text));
     let item = item.unwrap_or(words[index]);
     let error = wrong(text, index, item);
     match hint(index, item.text) {

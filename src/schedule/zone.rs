@@ -5,20 +5,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::schedule::UnixMs;
-use crate::schedule::civil::{Civil, WallSecond};
-use crate::schedule::offsets::{OffsetTable, Segment, TABLE_END};
+use crate::schedule::offsets::{OffsetTable, TABLE_END};
+use crate::schedule::zone_file::{Stamp, combined, tzdata_dir};
 use crate::schedule::zone_name::{is_plausible, nearest};
 
 pub use crate::schedule::zone_name::ZoneError;
 
-const TZDATA: &str = "/usr/share/zoneinfo";
 const LOCALTIME: &str = "/etc/localtime";
 const TIMEZONE: &str = "/etc/timezone";
 
@@ -32,35 +31,15 @@ struct Inner {
     name: String,
     rules: TimeZone,
     table: OffsetTable,
+    /// The file the rules are to be found in, there or not, and what it was like before it was read.
+    file: Option<(PathBuf, Option<Stamp>)>,
 }
 
-/// What the wall clock of a zone shows, as instants. Times are Unix milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resolved {
-    /// The clock shows it once.
-    Unambiguous(UnixMs),
-    /// The clock never shows it: it jumps over it at `at`, forward by `shift_seconds`.
-    Gap { at: UnixMs, shift_seconds: i32 },
-    /// The clock shows it twice.
-    Fold { first: UnixMs, second: UnixMs },
-}
-
-/// A change of the offset from UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transition {
-    /// The first instant with the new offset, Unix milliseconds.
-    pub at: UnixMs,
-    /// The offset before, in seconds east of UTC.
-    pub before_seconds: i32,
-    /// The offset from `at` on, in seconds east of UTC.
-    pub after_seconds: i32,
-}
-
-/// Tables already made, by canonical name. An entry whose rules differ from those on disk now is
-/// replaced, so an update of tzdata is seen by the next `Zone::named`.
+/// Tables already made, by canonical name. An entry whose file is no longer what it was is replaced,
+/// so an update of tzdata is seen by the next `Zone::named`.
 static TABLES: LazyLock<RwLock<BTreeMap<String, Zone>>> = LazyLock::new(RwLock::default);
 
-static UTC: LazyLock<Zone> = LazyLock::new(|| Zone::from_rules("UTC", TimeZone::UTC));
+static UTC: LazyLock<Zone> = LazyLock::new(|| Zone::from_rules("UTC", TimeZone::UTC, None));
 
 impl Zone {
     /// Returns UTC.
@@ -83,14 +62,91 @@ impl Zone {
                 name: name.to_owned(),
             });
         }
-        let rules = jiff::tz::db()
+        if let Some(known) = Zone::known(name) {
+            if !known.stale() {
+                return Ok(known);
+            }
+            // The database keeps what it read for minutes before it looks at the files again.
+            Zone::reload();
+        }
+        // The stamp is taken first: a file replaced while it is read then counts as stale.
+        let stamped = |name: &str| {
+            let path = tzdata_dir().join(name);
+            let stamp = Stamp::of(&path);
+            (path, stamp)
+        };
+        let file = stamped(name);
+        let rules = Zone::rules(name).ok_or_else(|| Zone::unknown(name))?;
+        let Some(canonical) = rules.iana_name().filter(|canonical| *canonical != name) else {
+            return Ok(Zone::remembered(Zone::from_rules(name, rules, Some(file))));
+        };
+        if let Some(known) = Zone::known(canonical).filter(|known| !known.stale()) {
+            return Ok(known);
+        }
+        let file = stamped(canonical);
+        let rules = Zone::rules(canonical).unwrap_or(rules.clone());
+        Ok(Zone::remembered(Zone::from_rules(
+            canonical,
+            rules,
+            Some(file),
+        )))
+    }
+
+    /// Reads the zone of a name from a tree of zone files, such as another edition of tzdata.
+    ///
+    /// # Errors
+    ///
+    /// As [`Zone::named`], and a file that cannot be read. Nothing is bundled here.
+    pub fn in_dir(dir: &Path, name: &str) -> Result<Zone, ZoneError> {
+        if !is_plausible(name) {
+            let name = name.to_owned();
+            return Err(ZoneError::Malformed { name });
+        }
+        Zone::from_file(&dir.join(name), name)
+    }
+
+    /// Says whether the file of this zone has changed, appeared or gone since it was read.
+    ///
+    /// It costs one look at the directory. A zone asked for anew is then read anew; this one keeps
+    /// its rules. A zone without a file, such as UTC or a POSIX rule, is never stale.
+    pub fn stale(&self) -> bool {
+        let file = self.inner.file.as_ref();
+        file.is_some_and(|(path, stamp)| Stamp::of(path) != *stamp)
+    }
+
+    /// Returns a number that changes when tzdata is replaced or the host is given another zone.
+    ///
+    /// It is made of the version files of tzdata and of `/etc/localtime`, the link and what it
+    /// leads to. One who keeps zones for long asks now and then, and looks at each with
+    /// [`Zone::stale`] when the number is another.
+    pub fn edition_stamp() -> u64 {
+        combined(&[
+            &tzdata_dir(),
+            &tzdata_dir().join("+VERSION"),
+            &tzdata_dir().join("tzdata.zi"),
+            Path::new(LOCALTIME),
+        ])
+    }
+
+    fn rules(name: &str) -> Option<TimeZone> {
+        jiff::tz::db()
             .get(name)
             .or_else(|_| TimeZoneDatabase::bundled().get(name))
             .ok()
             .filter(|rules| !rules.is_unknown())
-            .ok_or_else(|| Zone::unknown(name))?;
-        let name = rules.iana_name().unwrap_or(name).to_owned();
-        Ok(Zone::cached(name, rules))
+    }
+
+    fn known(name: &str) -> Option<Zone> {
+        let tables = TABLES.read().unwrap_or_else(PoisonError::into_inner);
+        tables.get(name).cloned()
+    }
+
+    fn remembered(zone: Zone) -> Zone {
+        TABLES
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(zone.name().to_owned(), zone.clone());
+        zone
     }
 
     /// Returns the zone of the machine, given the value of the variable `TZ` if it is set.
@@ -120,7 +176,7 @@ impl Zone {
         }
         Zone::named(value).or_else(|error| match TimeZone::posix(value) {
             Ok(rules) if value.contains(|c: char| c.is_ascii_digit()) => {
-                Ok(Zone::from_rules(value, rules))
+                Ok(Zone::from_rules(value, rules, None))
             }
             _ => Err(error),
         })
@@ -155,9 +211,10 @@ impl Zone {
             path: path.display().to_string(),
             reason,
         };
+        let file = (path.to_owned(), Stamp::of(path));
         let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
         let rules = TimeZone::tzif(name, &bytes).map_err(|error| unreadable(error.to_string()))?;
-        Ok(Zone::from_rules(name, rules))
+        Ok(Zone::from_rules(name, rules, Some(file)))
     }
 
     fn unknown(name: &str) -> ZoneError {
@@ -170,24 +227,7 @@ impl Zone {
         }
     }
 
-    fn cached(name: String, rules: TimeZone) -> Zone {
-        let known = TABLES
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&name)
-            .cloned();
-        if let Some(zone) = known.filter(|zone| zone.inner.rules == rules) {
-            return zone;
-        }
-        let zone = Zone::from_rules(&name, rules);
-        TABLES
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name, zone.clone());
-        zone
-    }
-
-    fn from_rules(name: &str, rules: TimeZone) -> Zone {
+    fn from_rules(name: &str, rules: TimeZone, file: Option<(PathBuf, Option<Stamp>)>) -> Zone {
         let table = {
             let changes = rules
                 .following(Timestamp::MIN)
@@ -200,6 +240,7 @@ impl Zone {
                 name: name.to_owned(),
                 rules,
                 table,
+                file,
             }),
         }
     }
@@ -214,7 +255,7 @@ impl Zone {
     /// Returns the edition of the system's tzdata such as `2025b`, or `bundled` without one.
     pub fn edition() -> String {
         let first_line = |file: &str| {
-            let text = std::fs::read_to_string(Path::new(TZDATA).join(file)).ok()?;
+            let text = std::fs::read_to_string(tzdata_dir().join(file)).ok()?;
             let line = text.lines().next()?.trim();
             Some(line.strip_prefix("# version ").unwrap_or(line).to_owned())
         };
@@ -226,20 +267,6 @@ impl Zone {
     /// Returns the name, as tzdata spells it.
     pub fn name(&self) -> &str {
         &self.inner.name
-    }
-
-    /// Returns the seconds east of UTC at an instant.
-    pub fn offset_seconds_at(&self, at: UnixMs) -> i32 {
-        self.inner.table.at(at.div_euclid(1000)).offset as i32
-    }
-
-    /// Returns what the wall clock shows at an instant.
-    pub fn to_local(&self, at: UnixMs) -> Civil {
-        let wall = at.div_euclid(1000) + i64::from(self.offset_seconds_at(at));
-        Civil {
-            millisecond: at.rem_euclid(1000) as u32,
-            ..Civil::from_wall(wall)
-        }
     }
 
     /// Returns the abbreviation in force at an instant, such as `CEST` or `+0530`.
@@ -257,68 +284,6 @@ impl Zone {
                 .to_owned(),
             Err(_) => String::new(),
         }
-    }
-
-    /// Returns the instants at which the wall clock shows `civil`.
-    pub fn resolve(&self, civil: Civil) -> Resolved {
-        let milliseconds = i64::from(civil.millisecond);
-        match self.resolve_wall(civil.to_wall()) {
-            Resolved::Unambiguous(at) => Resolved::Unambiguous(at + milliseconds),
-            Resolved::Fold { first, second } => Resolved::Fold {
-                first: first + milliseconds,
-                second: second + milliseconds,
-            },
-            gap => gap,
-        }
-    }
-
-    pub(crate) fn resolve_wall(&self, wall: WallSecond) -> Resolved {
-        // No offset is as large as a day and a half, so every candidate stretch lies in here.
-        let table = &self.inner.table;
-        let mut segment = table.at(wall - 129_600);
-        let mut first = None;
-        loop {
-            let shown = (segment.wall_start()..segment.wall_end()).contains(&wall);
-            let instant = (wall - segment.offset) * 1000;
-            match first {
-                None if shown => first = Some(instant),
-                Some(first) if shown => {
-                    return Resolved::Fold {
-                        first,
-                        second: instant,
-                    };
-                }
-                _ => {}
-            }
-            let Some(next) = table
-                .after(&segment)
-                .filter(|next| next.start <= wall + 129_600)
-            else {
-                return Resolved::Unambiguous(first.unwrap_or(instant));
-            };
-            if first.is_none() && (segment.wall_end()..next.wall_start()).contains(&wall) {
-                let shift_seconds = (next.offset - segment.offset) as i32;
-                return Resolved::Gap {
-                    at: next.start * 1000,
-                    shift_seconds,
-                };
-            }
-            segment = next;
-        }
-    }
-
-    /// Returns the first change of offset strictly after an instant.
-    pub fn next_transition(&self, after: UnixMs) -> Option<Transition> {
-        let segment = self.inner.table.at(after.div_euclid(1000));
-        let next = self.inner.table.after(&segment)?;
-        Some(transition(&segment, &next))
-    }
-
-    /// Returns the last change of offset strictly before an instant.
-    pub fn prev_transition(&self, before: UnixMs) -> Option<Transition> {
-        let segment = self.inner.table.at((before - 1).div_euclid(1000));
-        let prev = self.inner.table.before(&segment)?;
-        Some(transition(&prev, &segment))
     }
 
     pub(crate) fn table(&self) -> &OffsetTable {
@@ -350,13 +315,5 @@ impl fmt::Debug for Zone {
 impl fmt::Display for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-fn transition(before: &Segment, after: &Segment) -> Transition {
-    Transition {
-        at: after.start * 1000,
-        before_seconds: before.offset as i32,
-        after_seconds: after.offset as i32,
     }
 }

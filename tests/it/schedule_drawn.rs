@@ -10,7 +10,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestR
 
 /// Cases for each property in an ordinary run, the same ones every time.
 pub const FEW: u32 = 2_000;
-/// Cases in the long run, different ones every time.
+/// Cases in the long run, different ones every time:
+/// `cargo test --release --test it -- --ignored schedule_`.
 pub const MANY: u32 = 150_000;
 
 /// Zones with every kind of change there has been since 1990: an hour, half of one, two, three, a

@@ -181,5 +181,5 @@ fn schedule_property_the_main_loop_of_cron_agrees_at_clock_changes() {
 #[test]
 #[ignore = "long"]
 fn schedule_property_the_main_loop_of_cron_agrees_at_clock_changes_long() {
-    main_loop_agrees(MANY / 3);
+    main_loop_agrees(MANY);
 }

@@ -245,7 +245,8 @@ fn schedule_trap_26_to_28_dead_lines() {
     let backwards = refused("0 22-2 * * *");
     assert!(backwards.contains("hour field, column 3"), "{backwards}");
     assert!(backwards.contains("0 22-2 * * *\n  ^^^^\n"), "{backwards}");
-    let hint = "22-2 is backwards; crons accept it and never fire. Write 22-23,0-2";
+    let hint = "22-2 is backwards; cronie and Debian's cron accept it and run at none of its \
+                values. Write 22-23,0-2";
     assert!(backwards.ends_with(hint), "{backwards}");
     let never = parse("0 0 30 2 *", NEW_YORK);
     assert_eq!(never.next_after(ms("2026-01-01T00:00:00Z")), None);
