@@ -9,6 +9,8 @@ pub mod when;
 mod add;
 mod alive;
 mod audit;
+mod calendar;
+mod calendar_add;
 mod cancel;
 mod complete;
 mod completions;
@@ -40,6 +42,8 @@ mod man;
 mod missed;
 pub mod moment;
 mod next;
+mod next_sources;
+mod next_week;
 mod output;
 mod pause;
 mod ps;
@@ -52,7 +56,9 @@ pub mod selector;
 mod show;
 mod status;
 mod stopping;
+mod terms;
 mod toml_form;
+mod toml_terms;
 mod wait;
 mod waiting;
 
@@ -141,6 +147,7 @@ enum Command {
     Retry(retry::RetryArgs),
     Wait(wait::WaitArgs),
     Next(next::NextArgs),
+    Calendar(calendar::CalendarArgs),
     Fires(fires::FiresArgs),
     Missed(missed::MissedArgs),
     Audit(audit::AuditArgs),
@@ -172,6 +179,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Retry(args) => retry::retry(ctx, args),
         Command::Wait(args) => wait::wait(ctx, args),
         Command::Next(args) => next::next(ctx, args),
+        Command::Calendar(args) => calendar::calendar(ctx, args),
         Command::Fires(args) => fires::fires(ctx, args),
         Command::Missed(args) => missed::missed(ctx, args),
         Command::Audit(args) => audit::audit(ctx, args),

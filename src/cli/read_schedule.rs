@@ -1,31 +1,78 @@
 //! Schedules as people write them and as the store keeps them, made ready to be asked.
 
+use std::sync::Arc;
+
+use crate::cli::calendar;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
-use crate::model::Planned;
-use crate::schedule::{Civil, Dialect, DstRule, ParseOptions, Schedule, UnixMs, Zone};
+use crate::model::{Planned, ShiftTo};
+use crate::schedule::{Dialect, DstRule, ParseOptions, Schedule, Shift, Zone};
 use crate::store::NewSchedule;
+use crate::view::timetable::Timetable;
 
 /// Reads an expression; the zone is the host's where none is named.
 ///
 /// # Errors
 /// An invalid expression or rule, an unknown zone.
 pub fn read(ctx: &Context, new: &NewSchedule) -> Result<Schedule, CliError> {
-    let options = ParseOptions {
+    Ok(Schedule::parse(&new.expr, &options(ctx, new)?)?)
+}
+
+fn options(ctx: &Context, new: &NewSchedule) -> Result<ParseOptions, CliError> {
+    Ok(ParseOptions {
         zone: zone_of(ctx, new.zone.as_deref())?,
         dst: dst_rule(&new.dst)?,
         anchor: new.anchor,
-        ..ParseOptions::default()
+        seed: new.terms.seed.cast_unsigned(),
+        allow_hash: false,
+    })
+}
+
+/// Reads a schedule of a job, with what bounds it; its calendar is looked up.
+///
+/// # Errors
+/// An invalid expression or rule, an unknown zone or calendar.
+pub fn drafted(ctx: &Context, new: &NewSchedule) -> Result<Timetable, CliError> {
+    let spec = match &new.terms.calendar {
+        Some(name) => Some(calendar::find(&ctx.read()?, name)?.spec),
+        None => None,
     };
-    Ok(Schedule::parse(&new.expr, &options)?)
+    bounded(ctx, new, spec.as_deref(), 0)
 }
 
 /// Reads a schedule of the store.
 ///
 /// # Errors
 /// As [`read`]: tzdata may have lost a zone since it was stored.
-pub fn stored(ctx: &Context, planned: &Planned) -> Result<Schedule, CliError> {
-    read(ctx, &as_new(planned))
+pub fn stored(ctx: &Context, planned: &Planned) -> Result<Timetable, CliError> {
+    let spec = planned.calendar.as_ref().map(|(_, spec)| spec.as_str());
+    bounded(ctx, &as_new(planned), spec, planned.fired)
+}
+
+/// Reads a schedule of a job whose calendar, if it has one, says `spec`.
+///
+/// # Errors
+/// As [`read`], and a calendar that is none.
+pub fn bounded(
+    ctx: &Context,
+    new: &NewSchedule,
+    spec: Option<&str>,
+    fired: i64,
+) -> Result<Timetable, CliError> {
+    let options = ParseOptions {
+        allow_hash: true,
+        ..options(ctx, new)?
+    };
+    let mut schedule = Schedule::parse(&new.expr, &options)?;
+    if let (Some(spec), Some(name)) = (spec, &new.terms.calendar) {
+        let shift = new.terms.shift.map(|to| match to {
+            ShiftTo::Next => Shift::Next,
+            ShiftTo::Previous => Shift::Previous,
+        });
+        let calendar = calendar::read_stored(spec)?.with_name(name);
+        schedule = schedule.with_calendar(Arc::new(calendar), shift);
+    }
+    Ok(Timetable::new(schedule, &new.terms, fired))
 }
 
 /// The part of a stored schedule that somebody wrote.
@@ -58,34 +105,6 @@ pub fn looks_like_schedule(text: &str) -> bool {
     text.contains(char::is_whitespace)
         || text.starts_with('@')
         || matches!(text, "every" | "at" | "*")
-}
-
-/// The time a fire was written for, where the clock skips it and the fire comes right after.
-pub fn moved_from(schedule: &Schedule, at: UnixMs) -> Option<Civil> {
-    let fields = schedule.fields()?;
-    if schedule.dst() != DstRule::Vixie {
-        return None;
-    }
-    let jump = schedule
-        .zone()
-        .next_transition(at - 1)
-        .filter(|jump| jump.at == at && jump.after_seconds > jump.before_seconds)?;
-    // The same fields on a clock that never jumps say what was written for the hours skipped.
-    let steady = Schedule::from_fields(schedule.text(), *fields, Zone::utc(), DstRule::Utc);
-    let skipped_from = at + i64::from(jump.before_seconds) * 1000;
-    let skipped_until = at + i64::from(jump.after_seconds) * 1000;
-    let written = steady.next_after(skipped_from - 1)?;
-    let shown_itself = steady.next_after(skipped_until - 1) == Some(skipped_until);
-    (written < skipped_until && !shown_itself).then(|| Zone::utc().to_local(written))
-}
-
-/// What is to be said of a fire, if anything.
-pub fn note(schedule: &Schedule, at: UnixMs) -> Option<String> {
-    let written = moved_from(schedule, at)?;
-    Some(format!(
-        "moved from {:02}:{:02}: the clock skips it",
-        written.hour, written.minute
-    ))
 }
 
 /// Why a schedule has no fires at all, in words.

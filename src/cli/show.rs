@@ -9,10 +9,11 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::item::{self, JobItem};
 use crate::cli::table::clean;
-use crate::cli::{complete, read_schedule, when};
+use crate::cli::{complete, terms, when};
 use crate::model::{Engine, Policy, format_duration};
 use crate::schedule::describe;
 use crate::store::{HistoryRow, RunFilter, RunRow};
+use crate::view::notes::note;
 
 /// Show everything about a job
 #[derive(clap::Args)]
@@ -117,7 +118,8 @@ fn schedules(ctx: &Context, out: &mut dyn Write, item: &JobItem) -> io::Result<(
         line(out, "schedule", &planned.expr)?;
         match ready {
             Err(error) => line(out, "", &format!("ERROR: {error}"))?,
-            Ok(schedule) => {
+            Ok(table) => {
+                let schedule = &table.schedule;
                 let text = format!(
                     "{} ({}, clock changes: {})",
                     describe(schedule),
@@ -125,9 +127,12 @@ fn schedules(ctx: &Context, out: &mut dyn Write, item: &JobItem) -> io::Result<(
                     schedule.dst()
                 );
                 line(out, "", &text)?;
-                for at in schedule.upcoming(now).take(3) {
+                for bound in terms::in_words(table) {
+                    line(out, "", &bound)?;
+                }
+                for at in table.fires(now, now).take(3) {
                     let full = when::in_full(at, schedule.zone());
-                    let note = read_schedule::note(schedule, at).unwrap_or_default();
+                    let note = note(schedule, at).unwrap_or_default();
                     let text = format!("{full}  {}  {note}", when::distance(at, now));
                     line(out, "  next", text.trim_end())?;
                 }

@@ -9,6 +9,8 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
+const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+
 /// An instant as RFC 3339 with the zone's offset at that instant; milliseconds where there are any.
 pub fn rfc3339(at: UnixMs, zone: &Zone) -> String {
     // RFC 3339 knows no seconds of offset, as local mean times have them.
@@ -40,6 +42,27 @@ pub fn stamp(at: UnixMs, zone: &Zone, now: UnixMs) -> String {
         return time;
     }
     format!("{:04}-{:02}-{:02} {time}", c.year, c.month, c.day)
+}
+
+/// An instant in full for people, such as `Tue 2026-09-22 02:30:00 CEST`.
+pub fn in_full(at: UnixMs, zone: &Zone) -> String {
+    let civil = zone.to_local(at);
+    format!(
+        "{} {:04}-{:02}-{:02} {:02}:{:02}:{:02} {}",
+        weekday(civil),
+        civil.year,
+        civil.month,
+        civil.day,
+        civil.hour,
+        civil.minute,
+        civil.second,
+        zone.abbreviation_at(at)
+    )
+}
+
+/// The weekday in three letters.
+pub fn weekday(civil: Civil) -> &'static str {
+    WEEKDAYS[civil.weekday() as usize % 7]
 }
 
 /// The first instant of the day on the zone's clock; a day may begin late where its clock jumps
