@@ -23,6 +23,8 @@ mod ending;
 mod enqueue;
 mod env;
 mod events;
+mod explain;
+mod explain_job;
 mod fires;
 mod flags;
 mod generated;
@@ -147,6 +149,7 @@ enum Command {
     Retry(retry::RetryArgs),
     Wait(wait::WaitArgs),
     Next(next::NextArgs),
+    Explain(explain::ExplainArgs),
     Calendar(calendar::CalendarArgs),
     Fires(fires::FiresArgs),
     Missed(missed::MissedArgs),
@@ -179,6 +182,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Retry(args) => retry::retry(ctx, args),
         Command::Wait(args) => wait::wait(ctx, args),
         Command::Next(args) => next::next(ctx, args),
+        Command::Explain(args) => explain::explain(ctx, args),
         Command::Calendar(args) => calendar::calendar(ctx, args),
         Command::Fires(args) => fires::fires(ctx, args),
         Command::Missed(args) => missed::missed(ctx, args),

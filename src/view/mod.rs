@@ -6,7 +6,10 @@
 pub mod attention;
 pub mod audit;
 pub mod calendar;
+pub mod explain;
+pub mod explain_words;
 pub mod items;
+pub mod mismatch;
 pub mod notes;
 pub mod status;
 pub mod table;

@@ -5,6 +5,7 @@ mod cli_calendar;
 mod cli_define;
 mod cli_edit;
 mod cli_errors;
+mod cli_explain;
 mod cli_import;
 mod cli_live;
 mod cli_look;
