@@ -13,7 +13,8 @@ use crate::model::Pause;
 Examples:
   crake add backup -s '30 2 * * *' -c 'tar czf /var/backups/home.tgz ~'
   crake add ping -s 'every 90s' --timeout 30s --retry 2 -- /usr/bin/curl -fsS https://example.org
-  crake add report -s '0 8 * * mon-fri' --tz Europe/Berlin --catch-up last -- ./report.sh --brief")]
+  crake add report -s '0 8 * * mon-fri' --tz Europe/Berlin --catch-up last -- ./report.sh --brief
+  crake add sync -s 'H 8 * * mon-fri' --calendar holidays --shift next --jitter 10m -- ./sync.sh")]
 pub struct AddArgs {
     /// Name of the job
     name: String,
@@ -32,8 +33,8 @@ pub struct AddArgs {
 /// # Errors
 /// What is wrong with the definition; a name that is taken.
 pub fn add(ctx: &Context, args: AddArgs) -> Result<u8, CliError> {
-    let mut draft = Draft::new();
-    args.flags.apply(&mut draft)?;
+    let mut draft = Draft::new(&args.name);
+    args.flags.apply(ctx, &mut draft)?;
     let (job, schedules) = draft.check(ctx, &args.name, 1)?;
     let (mut store, now) = (ctx.write()?, ctx.now());
     let replaced = store.job(&job.name)?.is_some();

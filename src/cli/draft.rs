@@ -2,12 +2,14 @@
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
-use crate::cli::read_schedule;
+use crate::cli::{read_schedule, terms};
 use crate::control::{self, Request};
 use crate::model::{Command, Engine, Job, Policy, Raw, Spec, check_name};
-use crate::schedule::{Dialect, Schedule, describe};
+use crate::schedule::{Schedule, describe, seed_of};
 use crate::store::{JobRow, NewSchedule};
+use crate::view::notes::note;
 use crate::view::time::{in_full, relative};
+use crate::view::timetable::Timetable;
 
 /// A definition while it is being written.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,21 +20,26 @@ pub struct Draft {
     pub policy: Policy,
     /// When.
     pub schedules: Vec<NewSchedule>,
+    /// Decides what `~`, `H` and jitter draw; it stays when the job is changed or renamed.
+    pub seed: i64,
 }
 
 impl Draft {
-    /// Nothing said yet.
-    pub fn new() -> Draft {
+    /// Nothing said yet of the job of this name.
+    pub fn new(name: &str) -> Draft {
         Draft {
             spec: Spec::of(Command::Argv(Vec::new())),
             policy: Policy::default(),
             schedules: Vec::new(),
+            seed: seed(name),
         }
     }
 
     /// The definition of a stored job.
     pub fn of(row: &JobRow) -> Draft {
+        let first = row.schedules.first();
         Draft {
+            seed: first.map_or_else(|| seed(&row.job.name), |(p, _)| p.terms.seed),
             spec: row.job.spec.clone(),
             policy: row.job.policy.clone(),
             schedules: row
@@ -52,7 +59,7 @@ impl Draft {
         ctx: &Context,
         name: &str,
         version: i64,
-    ) -> Result<(Job, Vec<Schedule>), CliError> {
+    ) -> Result<(Job, Vec<Timetable>), CliError> {
         check_name(name)?;
         match &self.spec.command {
             Command::Argv(argv) if argv.first().is_none_or(|program| program.0.is_empty()) => {
@@ -73,10 +80,14 @@ impl Draft {
                 return Err(CliError::new(Kind::Usage, text));
             }
         }
-        let ready: Result<Vec<Schedule>, CliError> = self
+        let ready: Result<Vec<Timetable>, CliError> = self
             .schedules
             .iter()
-            .map(|new| read_schedule::read(ctx, new))
+            .map(|new| {
+                let table = read_schedule::drafted(ctx, new)?;
+                terms::check(ctx, &table)?;
+                Ok(table)
+            })
             .collect();
         let job = Job {
             name: name.to_owned(),
@@ -88,6 +99,11 @@ impl Draft {
         };
         Ok((job, ready?))
     }
+}
+
+/// The seed of a new job.
+fn seed(name: &str) -> i64 {
+    seed_of(name).cast_signed()
 }
 
 /// Debian's cron runs a line without a command; of our own jobs each has one.
@@ -104,24 +120,26 @@ fn nul(what: &str) -> CliError {
 }
 
 /// What a job does, in words, and its next three fires: what is said of a definition just written.
-pub fn in_words(ctx: &Context, schedules: &[Schedule]) -> Vec<String> {
-    if schedules.is_empty() {
+pub fn in_words(ctx: &Context, tables: &[Timetable]) -> Vec<String> {
+    if tables.is_empty() {
         return vec!["no schedule: it runs when you say `crake run`".to_owned()];
     }
     let now = ctx.now();
-    let mut lines: Vec<String> = schedules
+    let mut lines = Vec::new();
+    for table in tables {
+        let schedule = &table.schedule;
+        lines.push(format!("{} ({})", describe(schedule), schedule.zone()));
+        lines.extend(terms::in_words(table));
+    }
+    let mut fires: Vec<(i64, &Schedule)> = tables
         .iter()
-        .map(|s| format!("{} ({})", describe(s), s.zone()))
-        .collect();
-    let mut fires: Vec<(i64, &Schedule)> = schedules
-        .iter()
-        .flat_map(|s| s.upcoming(now).take(3).map(move |at| (at, s)))
+        .flat_map(|t| t.fires(now, now).take(3).map(move |at| (at, &t.schedule)))
         .collect();
     fires.sort_by_key(|(at, _)| *at);
     for (index, (at, schedule)) in fires.iter().take(3).enumerate() {
         let head = if index == 0 { "next" } else { "    " };
         let full = in_full(*at, schedule.zone());
-        let note = read_schedule::note(schedule, *at).map_or(String::new(), |n| format!("  {n}"));
+        let note = note(schedule, *at).map_or(String::new(), |n| format!("  {n}"));
         let distance = relative(*at, now);
         lines.push(format!("{head}  {full}  {distance}{note}"));
     }
@@ -130,13 +148,14 @@ pub fn in_words(ctx: &Context, schedules: &[Schedule]) -> Vec<String> {
 
 /// Says on standard error what of a definition is seldom meant, and that nobody is there to act on
 /// it, where that is so.
-pub fn warn(ctx: &Context, schedules: &[Schedule]) {
-    for schedule in schedules {
+pub fn warn(ctx: &Context, tables: &[Timetable]) {
+    let now = ctx.now();
+    for table in tables {
+        let schedule = &table.schedule;
         for warning in schedule.warnings() {
             ctx.say(&format!("warning: `{}`: {warning}", schedule.text()));
         }
-        if schedule.dialect() == Dialect::At && schedule.next_after(ctx.now()).is_none() {
-            let why = read_schedule::why_none(schedule);
+        if let Some(why) = terms::why_none(table, now) {
             ctx.say(&format!("warning: `{}`: {why}", schedule.text()));
         }
     }

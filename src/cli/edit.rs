@@ -9,8 +9,8 @@ use crate::cli::flags::DefinitionFlags;
 use crate::cli::item::{self, JobItem};
 use crate::cli::{complete, edit_session, toml_form};
 use crate::model::check_name;
-use crate::schedule::Schedule;
 use crate::store::JobRow;
+use crate::view::timetable::Timetable;
 
 /// Change a job: in an editor, or by the flags of `add`; what is not given stays
 #[derive(clap::Args)]
@@ -18,6 +18,7 @@ use crate::store::JobRow;
 Examples:
   crake edit backup
   crake edit backup --timeout 5m --retry 2 -s '0 3 * * *'
+  crake edit backup --end 2027-06-30 --jitter none
   crake edit backup --set 'tags=[\"db\", \"night\"]' --name backup-home")]
 pub struct EditArgs {
     /// Name of the job
@@ -50,9 +51,9 @@ pub fn edit(ctx: &Context, args: EditArgs) -> Result<u8, CliError> {
     }
     let schedules = if by_flags {
         let mut draft = old.clone();
-        args.flags.apply(&mut draft)?;
+        args.flags.apply(ctx, &mut draft)?;
         for setting in &args.set {
-            draft = toml_form::set(&draft, setting)?;
+            draft = toml_form::set(ctx, &draft, setting)?;
         }
         keep(ctx, &row, &old, &draft)?
     } else if args.name.is_some() {
@@ -80,7 +81,7 @@ pub fn keep(
     row: &JobRow,
     old: &Draft,
     draft: &Draft,
-) -> Result<Option<Vec<Schedule>>, CliError> {
+) -> Result<Option<Vec<Timetable>>, CliError> {
     let (job, schedules) = draft.check(ctx, &row.job.name, row.job.version)?;
     if draft == old {
         return Ok(None);
@@ -104,7 +105,7 @@ fn answer(
     ctx: &Context,
     old_name: &str,
     name: &str,
-    schedules: Option<Vec<Schedule>>,
+    schedules: Option<Vec<Timetable>>,
 ) -> Result<u8, CliError> {
     let store = ctx.read()?;
     let item = JobItem::of(ctx, &store, item::find(&store, name)?)?;

@@ -11,8 +11,8 @@ use crate::cli::context::Context;
 use crate::cli::draft::Draft;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::{edit, toml_form};
-use crate::schedule::Schedule;
 use crate::store::JobRow;
+use crate::view::timetable::Timetable;
 
 /// Lets the user edit a definition until it is valid or given up. Gives the new schedules; none
 /// where nothing was changed.
@@ -20,7 +20,7 @@ use crate::store::JobRow;
 /// # Errors
 /// An invalid definition, one somebody else changed meanwhile, an editor that failed. The text is
 /// kept in a file then, and the error names it.
-pub fn edit(ctx: &Context, row: &JobRow, old: &Draft) -> Result<Option<Vec<Schedule>>, CliError> {
+pub fn edit(ctx: &Context, row: &JobRow, old: &Draft) -> Result<Option<Vec<Timetable>>, CliError> {
     let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
     let chosen = variable("VISUAL").or_else(|| variable("EDITOR"));
     let interactive = std::io::stdin().is_terminal();
@@ -33,7 +33,7 @@ pub fn edit(ctx: &Context, row: &JobRow, old: &Draft) -> Result<Option<Vec<Sched
          # command: a text goes to the shell, a list is executed directly.\n",
         row.job.name, row.job.version
     );
-    let first = format!("{head}{}", toml_form::write(old)?);
+    let first = format!("{head}{}", toml_form::write(ctx, old)?);
     let path = new_file(&row.job.name, &first)?;
     let mut shown = first;
     loop {
@@ -46,7 +46,7 @@ pub fn edit(ctx: &Context, row: &JobRow, old: &Draft) -> Result<Option<Vec<Sched
             return Ok(None);
         }
         let stored =
-            toml_form::read(&text, old).and_then(|draft| edit::keep(ctx, row, old, &draft));
+            toml_form::read(ctx, &text, old).and_then(|draft| edit::keep(ctx, row, old, &draft));
         match stored {
             Ok(done) => {
                 // It is in the store now; a copy left behind does no harm.

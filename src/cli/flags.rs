@@ -5,10 +5,12 @@ use std::os::unix::ffi::OsStringExt;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use crate::cli::context::Context;
 use crate::cli::draft::Draft;
 use crate::cli::env::variable;
 use crate::cli::error::CliError;
-use crate::model::{Backoff, CatchUp, Command, OnLost, Overlap, Raw, parse_duration};
+use crate::cli::terms::TermFlags;
+use crate::model::{Backoff, CatchUp, Command, OnLost, Overlap, Raw, Terms, parse_duration};
 use crate::schedule::Zone;
 use crate::store::NewSchedule;
 
@@ -99,6 +101,8 @@ pub struct DefinitionFlags {
     /// Latest start after the planned instant; a run later than that expires
     #[arg(long, value_name = "D|none", help_heading = "When", value_parser = limit)]
     pub start_deadline: Option<Limit>,
+    #[command(flatten)]
+    pub terms: TermFlags,
 
     /// The command, a line for `sh -c`
     #[arg(
@@ -176,9 +180,10 @@ impl DefinitionFlags {
     /// Writes what was given into a definition and leaves the rest of it.
     ///
     /// # Errors
-    /// An unknown zone, a variable without a value.
-    pub fn apply(&self, draft: &mut Draft) -> Result<(), CliError> {
+    /// An unknown zone, a variable without a value, what is no instant.
+    pub fn apply(&self, ctx: &Context, draft: &mut Draft) -> Result<(), CliError> {
         self.apply_when(draft)?;
+        self.terms.apply(ctx, draft)?;
         self.apply_what(draft)?;
         self.apply_how(draft);
         Ok(())
@@ -193,11 +198,12 @@ impl DefinitionFlags {
         };
         if !self.schedules.is_empty() {
             let dst = draft.schedules.first().map(|s| s.dst.clone());
-            let terms = draft
-                .schedules
-                .first()
-                .map(|s| s.terms.clone())
-                .unwrap_or_default();
+            let unbounded = || Terms {
+                seed: draft.seed,
+                ..Terms::default()
+            };
+            let terms = draft.schedules.first().map(|s| s.terms.clone());
+            let terms = terms.unwrap_or_else(unbounded);
             let of = |expr: &String| NewSchedule {
                 expr: expr.clone(),
                 zone: zone.clone(),

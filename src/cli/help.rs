@@ -18,7 +18,7 @@ pub const GROUPS: [(&str, &[&str]); 5] = [
             "run", "enqueue", "ps", "history", "fires", "logs", "kill", "cancel", "retry", "wait",
         ],
     ),
-    ("Time", &["next", "explain", "missed", "audit"]),
+    ("Time", &["next", "explain", "calendar", "missed", "audit"]),
     (
         "See",
         &["status", "top", "check", "doctor", "ack", "events"],

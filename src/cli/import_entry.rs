@@ -216,6 +216,8 @@ fn draft(
             anchor: None,
             terms: Terms::default(),
         }],
+        // Whatever a cron draws was drawn when the line was read.
+        seed: 0,
     })
 }
 

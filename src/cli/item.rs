@@ -6,16 +6,17 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::read_schedule;
 use crate::model::{Command, Engine, Outcome, Pause, Policy, RunState};
-use crate::schedule::{Schedule, UnixMs, describe};
+use crate::schedule::{UnixMs, describe};
 use crate::store::{JobRow, RunFilter, RunRow, Store};
 use crate::view::time::rfc3339;
+use crate::view::timetable::Timetable;
 
 /// A job with what is computed or looked up for it.
 pub struct JobItem {
     /// The job.
     pub row: JobRow,
     /// Its schedules, each made ready or why it cannot be.
-    pub schedules: Vec<Result<Schedule, String>>,
+    pub schedules: Vec<Result<Timetable, String>>,
     /// When it fires next; pauses are left out.
     pub next_at: Option<UnixMs>,
     /// Its last run that is over.
@@ -30,7 +31,7 @@ impl JobItem {
     /// # Errors
     /// Those of reading the store.
     pub fn of(ctx: &Context, store: &Store, row: JobRow) -> Result<JobItem, CliError> {
-        let schedules: Vec<Result<Schedule, String>> = row
+        let schedules: Vec<Result<Timetable, String>> = row
             .schedules
             .iter()
             .map(|(planned, _)| read_schedule::stored(ctx, planned).map_err(|e| e.message))
@@ -99,7 +100,7 @@ impl JobItem {
             "pause": self.pause(ctx.now()).map(|p| json!({
                 "from": at(p.from), "until": p.until.map(at), "by": p.by, "reason": p.reason,
             })),
-            "plans": self.plans(),
+            "plans": self.plans(ctx),
             "policy": policy(&job.policy),
             "engine": engine,
             "shell": spec.shell,
@@ -119,18 +120,27 @@ impl JobItem {
         })
     }
 
-    fn plans(&self) -> Vec<Value> {
+    fn plans(&self, ctx: &Context) -> Vec<Value> {
+        let at = |at: UnixMs| rfc3339(at, &ctx.zone);
         self.row
             .schedules
             .iter()
             .zip(&self.schedules)
             .map(|((planned, _), ready)| {
+                let terms = &planned.terms;
                 json!({
                     "id": planned.id,
                     "schedule": planned.expr,
                     "zone": planned.zone,
                     "dst": planned.dst,
-                    "in_words": ready.as_ref().ok().map(describe),
+                    "calendar": terms.calendar,
+                    "shift": terms.shift,
+                    "jitter_ms": terms.jitter_ms,
+                    "start_at": terms.start_at.map(at),
+                    "end_at": terms.end_at.map(at),
+                    "max_fires": terms.max_fires,
+                    "fired": terms.max_fires.map(|_| planned.fired),
+                    "in_words": ready.as_ref().ok().map(|t| describe(&t.schedule)),
                     "error": ready.as_ref().err(),
                 })
             })
@@ -159,17 +169,17 @@ fn policy(policy: &Policy) -> Value {
 
 /// The next instant of any of a job's schedules that no pause covers. What the daemon has planned
 /// is taken where it lies ahead; the rest is computed, for it may not have looked yet.
-fn next_at(row: &JobRow, schedules: &[Result<Schedule, String>], now: UnixMs) -> Option<UnixMs> {
-    let first = |(stored, ready): (&(_, UnixMs), &Result<Schedule, String>)| {
-        let schedule = ready.as_ref().ok()?;
-        let planned = Some(stored.1).filter(|at| *at > now);
-        let mut at = planned.or_else(|| schedule.next_after(now))?;
+fn next_at(row: &JobRow, tables: &[Result<Timetable, String>], now: UnixMs) -> Option<UnixMs> {
+    let first = |(stored, ready): (&(_, UnixMs), &Result<Timetable, String>)| {
+        let table = ready.as_ref().ok()?;
+        let planned = Some(stored.1).filter(|at| *at > now && table.excluded(*at).is_none());
+        let mut at = planned.or_else(|| table.fires(now, now).next())?;
         while let Some(pause) = row.job.paused_at(at) {
-            at = schedule.next_after(pause.until? - 1)?;
+            at = table.fires(pause.until? - 1, now).next()?;
         }
         Some(at)
     };
-    row.schedules.iter().zip(schedules).filter_map(first).min()
+    row.schedules.iter().zip(tables).filter_map(first).min()
 }
 
 /// Finds a job by its name.

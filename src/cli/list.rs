@@ -93,7 +93,14 @@ fn next(ctx: &Context, item: &JobItem, now: UnixMs) -> String {
     }
     match item.next_at {
         Some(at) => format!("{} ({})", in_short(at, now, &ctx.zone), relative(at, now)),
-        None if item.schedules.iter().flatten().any(|s| s.is_reboot()) => "at boot".to_owned(),
+        None if item
+            .schedules
+            .iter()
+            .flatten()
+            .any(|t| t.schedule.is_reboot()) =>
+        {
+            "at boot".to_owned()
+        }
         None => "-".to_owned(),
     }
 }

@@ -7,6 +7,8 @@ pub mod error;
 mod add;
 mod alive;
 mod audit;
+mod calendar;
+mod calendar_add;
 mod cancel;
 mod complete;
 mod completions;
@@ -19,6 +21,8 @@ mod ending;
 mod enqueue;
 mod env;
 mod events;
+mod explain;
+mod explain_job;
 mod fires;
 mod flags;
 mod generated;
@@ -38,6 +42,8 @@ mod man;
 mod missed;
 pub mod moment;
 mod next;
+mod next_sources;
+mod next_week;
 mod output;
 mod pause;
 mod ps;
@@ -50,7 +56,9 @@ pub mod selector;
 mod show;
 mod status;
 mod stopping;
+mod terms;
 mod toml_form;
+mod toml_terms;
 mod wait;
 mod waiting;
 
@@ -139,6 +147,8 @@ enum Command {
     Retry(retry::RetryArgs),
     Wait(wait::WaitArgs),
     Next(next::NextArgs),
+    Explain(explain::ExplainArgs),
+    Calendar(calendar::CalendarArgs),
     Fires(fires::FiresArgs),
     Missed(missed::MissedArgs),
     Audit(audit::AuditArgs),
@@ -170,6 +180,8 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Retry(args) => retry::retry(ctx, args),
         Command::Wait(args) => wait::wait(ctx, args),
         Command::Next(args) => next::next(ctx, args),
+        Command::Explain(args) => explain::explain(ctx, args),
+        Command::Calendar(args) => calendar::calendar(ctx, args),
         Command::Fires(args) => fires::fires(ctx, args),
         Command::Missed(args) => missed::missed(ctx, args),
         Command::Audit(args) => audit::audit(ctx, args),

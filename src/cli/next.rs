@@ -2,32 +2,40 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::iter::Peekable;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap_complete::engine::ArgValueCandidates;
 use serde_json::{Value, json};
 
 use crate::cli::context::Context;
-use crate::cli::error::{CliError, nearest};
+use crate::cli::error::CliError;
 use crate::cli::moment::instant;
-use crate::cli::{complete, read_schedule};
-use crate::model::{Pause, Terms, check_name};
-use crate::schedule::{DstRule, Schedule, UnixMs, Zone};
-use crate::store::{JobRow, NewSchedule, Store};
+use crate::cli::next_sources::{self, Source, Wanted};
+use crate::cli::{complete, next_week, read_schedule, terms};
+use crate::schedule::{DstRule, UnixMs, Zone};
+use crate::view::notes::note;
+use crate::view::text::clean_all;
 use crate::view::time::{in_full, relative, rfc3339};
+use crate::view::timetable::Upcoming;
 
-/// Show when a schedule, a job, or all jobs fire next
+/// Show when schedules, jobs, or all jobs fire next
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   crake next '*/20 9-17 * * mon-fri' -n 3
   crake next backup --from 2027-03-28 --tz Europe/Berlin
-  crake next                  the next fires of all jobs")]
+  crake next backup report --until tomorrow
+  crake next                  the next fires of all jobs
+  crake next --week           how many fires in each hour of seven days")]
 pub struct NextArgs {
     /// A schedule (one quoted argument) or a job; all jobs if not given
     #[arg(value_name = "EXPR|JOB", allow_hyphen_values = true,
         add = ArgValueCandidates::new(complete::job_names))]
     what: Option<String>,
+    /// More of them, to be merged
+    #[arg(value_name = "EXPR|JOB", add = ArgValueCandidates::new(complete::job_names))]
+    more: Vec<String>,
     /// How many fires
     #[arg(short, value_name = "N")]
     n: Option<usize>,
@@ -39,12 +47,23 @@ pub struct NextArgs {
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     from: Option<String>,
     /// Fires up to this instant
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "T",
+        allow_hyphen_values = true,
+        conflicts_with = "week"
+    )]
     until: Option<String>,
     /// What to do when the zone's clock changes
     #[arg(long, value_name = "RULE",
         value_parser = PossibleValuesParser::new(["vixie", "skip", "both", "utc"]).try_map(|w| w.parse::<DstRule>()))]
     dst: Option<DstRule>,
+    /// A grid of seven days: how many fires in each hour
+    #[arg(long, conflicts_with = "n")]
+    week: bool,
+    /// Show what a calendar excludes too, and in the grid what fires more than twice an hour
+    #[arg(long)]
+    all: bool,
 }
 
 /// Fires shown where no number and no end is given.
@@ -53,17 +72,19 @@ const USUAL: usize = 10;
 /// Most fires shown where only an end is given.
 const MOST: usize = 10_000;
 
-/// A schedule whose fires are asked for.
-struct Source {
-    job: Option<String>,
-    schedule: Schedule,
-    pauses: Vec<Pause>,
-    shown_in: Zone,
-}
-
 struct Fire<'a> {
     at: UnixMs,
     source: &'a Source,
+    excluded: Option<String>,
+}
+
+/// Which fires are asked for.
+struct Span {
+    from: UnixMs,
+    until: UnixMs,
+    now: UnixMs,
+    /// With those a calendar excludes.
+    all: bool,
 }
 
 /// Shows when something fires.
@@ -71,7 +92,14 @@ struct Fire<'a> {
 /// # Errors
 /// An invalid schedule, an unknown job, zone or instant.
 pub fn next(ctx: &Context, args: NextArgs) -> Result<u8, CliError> {
-    let sources = sources(ctx, &args)?;
+    // Two arguments, for one that takes a hyphen would take the flags behind it as well.
+    let what: Vec<String> = args.what.iter().chain(&args.more).cloned().collect();
+    let wanted = Wanted {
+        what: &what,
+        tz: args.tz.as_deref(),
+        dst: args.dst,
+    };
+    let sources = next_sources::find(ctx, &wanted)?;
     let zone = match (&args.tz, sources.as_slice()) {
         (Some(name), _) => Zone::named(name)?,
         (None, [one]) => one.shown_in.clone(),
@@ -84,13 +112,22 @@ pub fn next(ctx: &Context, args: NextArgs) -> Result<u8, CliError> {
             .transpose()
     };
     let from = instant(&args.from)?.unwrap_or(now);
-    let until = instant(&args.until)?.unwrap_or(UnixMs::MAX);
+    if args.week {
+        next_week::week(ctx, &sources, &zone, from, args.all)?;
+        return Ok(0);
+    }
+    let span = Span {
+        from,
+        until: instant(&args.until)?.unwrap_or(UnixMs::MAX),
+        now,
+        all: args.all,
+    };
     let limit = match (args.n, &args.until) {
         (Some(n), _) => n,
         (None, Some(_)) => MOST,
         (None, None) => USUAL,
     };
-    let fires = merged(&sources, from, until, limit);
+    let fires = merged(&sources, &span, limit);
     ctx.answer(
         || fires.iter().map(|fire| fire.json(now)).collect(),
         |out| {
@@ -100,7 +137,9 @@ pub fn next(ctx: &Context, args: NextArgs) -> Result<u8, CliError> {
             Ok(())
         },
     )?;
-    say_why_none(ctx, &args, &sources, &fires);
+    if fires.is_empty() && limit > 0 {
+        say_why_none(ctx, &what, &sources);
+    }
     if args.n.is_none() && fires.len() == MOST {
         ctx.say(&format!(
             "only the first {MOST} are shown; -n N asks for more"
@@ -109,99 +148,39 @@ pub fn next(ctx: &Context, args: NextArgs) -> Result<u8, CliError> {
     Ok(0)
 }
 
-fn sources(ctx: &Context, args: &NextArgs) -> Result<Vec<Source>, CliError> {
-    let Some(what) = &args.what else {
-        let store = ctx.read()?;
-        return store.jobs()?.iter().try_fold(Vec::new(), |mut all, row| {
-            all.extend(of_job(ctx, args, row)?);
-            Ok(all)
-        });
-    };
-    // What cannot be a name needs no store.
-    let store = match check_name(what) {
-        Err(_) => None,
-        Ok(()) => Some(ctx.read()?),
-    };
-    if let Some(row) = store.as_ref().map(|s| s.job(what)).transpose()?.flatten() {
-        return of_job(ctx, args, &row);
-    }
-    expression(ctx, args, what).map_err(|error| match &store {
-        Some(store) if !read_schedule::looks_like_schedule(what) => {
-            unknown(store, what).unwrap_or(error)
-        }
-        _ => error,
-    })
-}
-
-/// What to say of a word that is neither a job nor a schedule.
-fn unknown(store: &Store, what: &str) -> Option<CliError> {
-    let names = store.job_names().ok()?;
-    let error = CliError::no_job(what, &names);
-    Some(match nearest(what, &names) {
-        Some(_) => error,
-        None => error.hint("write a schedule as one quoted argument, such as '30 2 * * *'"),
-    })
-}
-
-fn expression(ctx: &Context, args: &NextArgs, expr: &str) -> Result<Vec<Source>, CliError> {
-    let new = NewSchedule {
-        expr: expr.to_owned(),
-        zone: args.tz.clone(),
-        dst: args.dst.unwrap_or_default().to_string(),
-        anchor: None,
-        terms: Terms::default(),
-    };
-    let schedule = read_schedule::read(ctx, &new)?;
-    for warning in schedule.warnings() {
-        if !warning.starts_with("never fires") {
-            ctx.say(&format!("note: {warning}"));
-        }
-    }
-    Ok(vec![Source {
-        job: None,
-        shown_in: schedule.zone().clone(),
-        schedule,
-        pauses: Vec::new(),
-    }])
-}
-
-fn of_job(ctx: &Context, args: &NextArgs, row: &JobRow) -> Result<Vec<Source>, CliError> {
-    let shown_in = args.tz.as_deref().map(Zone::named).transpose()?;
-    row.schedules
-        .iter()
-        .map(|(planned, _)| {
-            let mut new = read_schedule::as_new(planned);
-            if let Some(dst) = args.dst {
-                new.dst = dst.to_string();
-            }
-            let schedule = read_schedule::read(ctx, &new)
-                .map_err(|e| CliError::new(e.kind, format!("{}: {}", row.job.name, e.message)))?;
-            Ok(Source {
-                job: Some(row.job.name.clone()),
-                shown_in: shown_in.clone().unwrap_or(schedule.zone().clone()),
-                schedule,
-                pauses: row.job.pauses.clone(),
-            })
-        })
-        .collect()
-}
-
 /// The fires of all sources in order; those at the same instant in the order of the sources.
-fn merged(sources: &[Source], from: UnixMs, until: UnixMs, limit: usize) -> Vec<Fire<'_>> {
-    let following = |index: usize, after: UnixMs| {
-        let at = sources.get(index)?.schedule.next_after(after)?;
-        (at <= until).then_some(Reverse((at, index)))
-    };
-    let mut heads: BinaryHeap<Reverse<(UnixMs, usize)>> = (0..sources.len())
-        .filter_map(|index| following(index, from))
+fn merged<'a>(sources: &'a [Source], span: &Span, limit: usize) -> Vec<Fire<'a>> {
+    let mut ahead: Vec<Peekable<_>> = sources
+        .iter()
+        .map(|source| {
+            let upcoming = source.table.upcoming(span.from, span.now);
+            let upcoming = upcoming.take_while(|up| up.at <= span.until);
+            upcoming
+                .filter(|up| span.all || up.excluded.is_none())
+                .peekable()
+        })
         .collect();
+    let mut heads: BinaryHeap<Reverse<(UnixMs, usize)>> = BinaryHeap::new();
+    for (index, upcoming) in ahead.iter_mut().enumerate() {
+        heads.extend(upcoming.peek().map(|up| Reverse((up.at, index))));
+    }
     let mut fires = Vec::new();
     while fires.len() < limit
-        && let Some(Reverse((at, index))) = heads.pop()
+        && let Some(Reverse((_, index))) = heads.pop()
     {
-        heads.extend(following(index, at));
-        if let Some(source) = sources.get(index) {
-            fires.push(Fire { at, source });
+        let (Some(source), Some(upcoming)) = (sources.get(index), ahead.get_mut(index)) else {
+            continue;
+        };
+        if let Some(Upcoming { at, excluded }) = upcoming.next() {
+            fires.push(Fire {
+                at,
+                source,
+                excluded,
+            });
+        }
+        // The last one asked for needs no other after it, which may be far to seek.
+        if fires.len() < limit {
+            heads.extend(upcoming.peek().map(|up| Reverse((up.at, index))));
         }
     }
     fires
@@ -209,23 +188,26 @@ fn merged(sources: &[Source], from: UnixMs, until: UnixMs, limit: usize) -> Vec<
 
 impl Fire<'_> {
     fn note(&self) -> Option<String> {
-        let moved = read_schedule::note(&self.source.schedule, self.at);
-        let pause = self.source.pauses.iter().find(|p| p.covers(self.at));
+        let moved = note(&self.source.table.schedule, self.at);
+        let excluded = self.excluded.as_ref();
+        let excluded = excluded.map(|why| format!("calendar: {why}"));
+        let pause = self.source.paused_at(self.at);
         let paused = pause.map(|p| format!("paused by {}", p.by));
-        match (moved, paused) {
-            (Some(moved), Some(paused)) => Some(format!("{moved}; {paused}")),
-            (moved, paused) => moved.or(paused),
-        }
+        let parts: Vec<String> = [moved, excluded, paused].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 
     fn json(&self, now: UnixMs) -> Value {
+        let schedule = &self.source.table.schedule;
         json!({
             "at": rfc3339(self.at, &self.source.shown_in),
             "in_ms": self.at - now,
             "job": self.source.job,
-            "schedule": self.source.schedule.text(),
-            "zone": self.source.schedule.zone().name(),
+            "schedule": schedule.text(),
+            "zone": schedule.zone().name(),
             "note": self.note(),
+            "excluded": self.excluded,
+            "paused": self.source.paused_at(self.at).is_some(),
         })
     }
 
@@ -236,32 +218,32 @@ impl Fire<'_> {
             line.push_str(&format!("  {job}"));
         }
         if let Some(note) = self.note() {
-            line.push_str(&format!("  ({note})"));
+            line.push_str(&format!("  ({})", clean_all(&note)));
         }
         line.trim_end().to_owned()
     }
 }
 
 /// Says on standard error why there is nothing to show.
-fn say_why_none(ctx: &Context, args: &NextArgs, sources: &[Source], fires: &[Fire<'_>]) {
-    if !fires.is_empty() || args.n == Some(0) {
-        return;
-    }
-    match (sources, &args.what) {
-        ([], Some(job)) => ctx.say(&format!(
-            "note: {job} has no schedule; `crake edit {job} -s SCHEDULE` gives it one"
-        )),
-        ([], None) => ctx.say("note: no job has a schedule"),
+fn say_why_none(ctx: &Context, what: &[String], sources: &[Source]) {
+    match (sources, what) {
+        ([], []) => ctx.say("note: no job has a schedule"),
+        ([], jobs) => {
+            for job in jobs {
+                ctx.say(&format!(
+                    "note: {job} has no schedule; `crake edit {job} -s SCHEDULE` gives it one"
+                ));
+            }
+        }
         (many, _) => {
             for source in many {
-                let (text, schedule) = (source.schedule.text(), &source.schedule);
-                match schedule.next_after(ctx.now()) {
-                    Some(_) => ctx.say(&format!("note: `{text}` has no fire in that span")),
-                    None => {
-                        let why = read_schedule::why_none(schedule);
-                        ctx.say(&format!("note: `{text}` {why}"));
-                    }
-                }
+                let schedule = &source.table.schedule;
+                let why = match schedule.next_after(ctx.now()) {
+                    Some(_) => terms::why_none(&source.table, ctx.now()),
+                    None => Some(read_schedule::why_none(schedule).to_owned()),
+                };
+                let why = why.unwrap_or_else(|| "has no fire in that span".to_owned());
+                ctx.say(&format!("note: `{}` {why}", schedule.text()));
             }
         }
     }

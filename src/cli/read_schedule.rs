@@ -1,10 +1,12 @@
 //! Schedules as people write them and as the store keeps them, made ready to be asked.
 
+use crate::cli::calendar;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::model::Planned;
-use crate::schedule::{Civil, Dialect, DstRule, Schedule, UnixMs, Zone};
+use crate::model::{Planned, Written, read_written};
+use crate::schedule::{Dialect, Schedule, Zone};
 use crate::store::NewSchedule;
+use crate::view::timetable::Timetable;
 
 /// Reads an expression; the zone is the host's where none is named.
 ///
@@ -14,12 +16,47 @@ pub fn read(ctx: &Context, new: &NewSchedule) -> Result<Schedule, CliError> {
     Ok(new.schedule(&ctx.zone)?)
 }
 
+/// Reads a schedule of a job, with what bounds it; its calendar is looked up.
+///
+/// # Errors
+/// An invalid expression or rule, an unknown zone or calendar.
+pub fn drafted(ctx: &Context, new: &NewSchedule) -> Result<Timetable, CliError> {
+    let spec = match &new.terms.calendar {
+        Some(name) => Some(calendar::find(&ctx.read()?, name)?.spec),
+        None => None,
+    };
+    bounded(ctx, new, spec.as_deref(), 0)
+}
+
 /// Reads a schedule of the store.
 ///
 /// # Errors
 /// As [`read`]: tzdata may have lost a zone since it was stored.
-pub fn stored(ctx: &Context, planned: &Planned) -> Result<Schedule, CliError> {
-    Ok(planned.schedule(&ctx.zone)?)
+pub fn stored(ctx: &Context, planned: &Planned) -> Result<Timetable, CliError> {
+    let schedule = planned.schedule(&ctx.zone)?;
+    Ok(Timetable::new(schedule, &planned.terms, planned.fired))
+}
+
+/// Reads a schedule of a job whose calendar, if it has one, says `spec`.
+///
+/// # Errors
+/// As [`read`], and a calendar that is none.
+pub fn bounded(
+    ctx: &Context,
+    new: &NewSchedule,
+    spec: Option<&str>,
+    fired: i64,
+) -> Result<Timetable, CliError> {
+    let written = Written {
+        expr: &new.expr,
+        zone: new.zone.as_deref(),
+        dst: &new.dst,
+        anchor: new.anchor,
+        terms: Some(&new.terms),
+        calendar: spec,
+    };
+    let schedule = read_written(&written, &ctx.zone)?;
+    Ok(Timetable::new(schedule, &new.terms, fired))
 }
 
 /// The part of a stored schedule that somebody wrote.
@@ -34,34 +71,6 @@ pub fn looks_like_schedule(text: &str) -> bool {
         || matches!(text, "every" | "at" | "*")
 }
 
-/// The time a fire was written for, where the clock skips it and the fire comes right after.
-pub fn moved_from(schedule: &Schedule, at: UnixMs) -> Option<Civil> {
-    let fields = schedule.fields()?;
-    if schedule.dst() != DstRule::Vixie {
-        return None;
-    }
-    let jump = schedule
-        .zone()
-        .next_transition(at - 1)
-        .filter(|jump| jump.at == at && jump.after_seconds > jump.before_seconds)?;
-    // The same fields on a clock that never jumps say what was written for the hours skipped.
-    let steady = Schedule::from_fields(schedule.text(), *fields, Zone::utc(), DstRule::Utc);
-    let skipped_from = at + i64::from(jump.before_seconds) * 1000;
-    let skipped_until = at + i64::from(jump.after_seconds) * 1000;
-    let written = steady.next_after(skipped_from - 1)?;
-    let shown_itself = steady.next_after(skipped_until - 1) == Some(skipped_until);
-    (written < skipped_until && !shown_itself).then(|| Zone::utc().to_local(written))
-}
-
-/// What is to be said of a fire, if anything.
-pub fn note(schedule: &Schedule, at: UnixMs) -> Option<String> {
-    let written = moved_from(schedule, at)?;
-    Some(format!(
-        "moved from {:02}:{:02}: the clock skips it",
-        written.hour, written.minute
-    ))
-}
-
 /// Why a schedule has no fires at all, in words.
 pub fn why_none(schedule: &Schedule) -> &'static str {
     match schedule.dialect() {
@@ -70,5 +79,16 @@ pub fn why_none(schedule: &Schedule) -> &'static str {
         }
         Dialect::At => "that instant has passed",
         _ => "never fires: no such day comes",
+    }
+}
+
+/// The zone of a name, or the host's.
+///
+/// # Errors
+/// An unknown zone.
+pub fn zone_of(ctx: &Context, name: Option<&str>) -> Result<Zone, CliError> {
+    match name {
+        Some(name) => Ok(Zone::named(name)?),
+        None => Ok(ctx.zone.clone()),
     }
 }

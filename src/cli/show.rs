@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::item::{self, JobItem};
-use crate::cli::{complete, read_schedule};
+use crate::cli::{complete, terms};
 use crate::model::{Engine, Policy, format_duration};
 use crate::schedule::describe;
 use crate::store::{HistoryRow, RunFilter, RunRow};
+use crate::view::notes::note;
 use crate::view::text::clean_all;
 use crate::view::time::{in_full, relative, rfc3339};
 
@@ -118,7 +119,8 @@ fn schedules(ctx: &Context, out: &mut dyn Write, item: &JobItem) -> io::Result<(
         line(out, "schedule", &planned.expr)?;
         match ready {
             Err(error) => line(out, "", &format!("ERROR: {error}"))?,
-            Ok(schedule) => {
+            Ok(table) => {
+                let schedule = &table.schedule;
                 let text = format!(
                     "{} ({}, clock changes: {})",
                     describe(schedule),
@@ -126,9 +128,12 @@ fn schedules(ctx: &Context, out: &mut dyn Write, item: &JobItem) -> io::Result<(
                     schedule.dst()
                 );
                 line(out, "", &text)?;
-                for at in schedule.upcoming(now).take(3) {
+                for bound in terms::in_words(table) {
+                    line(out, "", &bound)?;
+                }
+                for at in table.fires(now, now).take(3) {
                     let full = in_full(at, schedule.zone());
-                    let note = read_schedule::note(schedule, at).unwrap_or_default();
+                    let note = note(schedule, at).unwrap_or_default();
                     let text = format!("{full}  {}  {note}", relative(at, now));
                     line(out, "  next", text.trim_end())?;
                 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::cli::context::Context;
 use crate::cli::draft::Draft;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::flags;
+use crate::cli::toml_terms::{TermKeys, keys_of};
 use crate::model::{
-    CatchUp, Command, OnLost, Overlap, Policy, Raw, Spec, Terms, format_duration, parse_duration,
+    CatchUp, Command, OnLost, Overlap, Policy, Raw, ShiftTo, Spec, format_duration, parse_duration,
 };
 use crate::schedule::{UnixMs, Zone};
 use crate::store::NewSchedule;
@@ -42,6 +44,12 @@ struct Form {
     catch_up: Option<CatchUp>,
     catch_up_window: Option<String>,
     catch_up_max: Option<u32>,
+    calendar: Option<String>,
+    shift: Option<ShiftTo>,
+    jitter: Option<String>,
+    start: Option<String>,
+    end: Option<String>,
+    max_fires: Option<u32>,
     #[serde(default)]
     shell: Option<String>,
     #[serde(default)]
@@ -70,7 +78,7 @@ enum Commanded {
     Line(Raw),
 }
 
-/// An expression, or one with what differs from the job's zone and rule.
+/// An expression, or one with what differs from the job's zone, rule and bounds.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Entry {
@@ -80,6 +88,8 @@ enum Entry {
         timezone: Option<String>,
         dst: Option<String>,
         anchor: Option<UnixMs>,
+        #[serde(flatten)]
+        terms: TermKeys,
     },
 }
 
@@ -90,18 +100,18 @@ fn vixie() -> String {
 /// The definition as TOML text.
 ///
 /// # Errors
-/// None that is expected.
-pub fn write(draft: &Draft) -> Result<String, CliError> {
-    toml::to_string(&form_of(draft)).map_err(|e| CliError::new(Kind::Failed, e.to_string()))
+/// A zone that is no longer known.
+pub fn write(ctx: &Context, draft: &Draft) -> Result<String, CliError> {
+    toml::to_string(&form_of(ctx, draft)?).map_err(|e| CliError::new(Kind::Failed, e.to_string()))
 }
 
 /// Reads what [`write()`] wrote and somebody changed; what the form does not hold is kept of `old`.
 ///
 /// # Errors
 /// What is wrong with the text, with its line.
-pub fn read(text: &str, old: &Draft) -> Result<Draft, CliError> {
+pub fn read(ctx: &Context, text: &str, old: &Draft) -> Result<Draft, CliError> {
     let form: Form = toml::from_str(text).map_err(|e| invalid(&e))?;
-    draft_of(form, old)
+    draft_of(ctx, form, old)
 }
 
 fn invalid(e: &toml::de::Error) -> CliError {
@@ -116,15 +126,15 @@ fn invalid(e: &toml::de::Error) -> CliError {
 ///
 /// # Errors
 /// An unknown key, a value it cannot have.
-pub fn set(draft: &Draft, setting: &str) -> Result<Draft, CliError> {
+pub fn set(ctx: &Context, draft: &Draft, setting: &str) -> Result<Draft, CliError> {
     let (key, value) = setting.split_once('=').ok_or_else(|| {
         CliError::new(Kind::Usage, format!("\"{setting}\" sets nothing")).hint("write KEY=VALUE")
     })?;
     let key = key.trim();
-    let mut table: Table = toml::from_str(&write(draft)?).map_err(|e| invalid(&e))?;
+    let mut table: Table = toml::from_str(&write(ctx, draft)?).map_err(|e| invalid(&e))?;
     let read_back = |table: &Table| {
         let form = Form::deserialize(Value::Table(table.clone())).map_err(|e| invalid(&e))?;
-        draft_of(form, draft)
+        draft_of(ctx, form, draft)
     };
     if value.is_empty() {
         table.remove(key);
@@ -149,32 +159,22 @@ pub fn set(draft: &Draft, setting: &str) -> Result<Draft, CliError> {
     read_back(&table).map_err(|error| as_toml.unwrap_or(error))
 }
 
-fn form_of(draft: &Draft) -> Form {
+fn form_of(ctx: &Context, draft: &Draft) -> Result<Form, CliError> {
     let (spec, policy) = (&draft.spec, &draft.policy);
     let first = draft.schedules.first();
     let timezone = first.and_then(|s| s.zone.clone());
     let dst = first.map_or_else(vixie, |s| s.dst.clone());
     let limit = |ms: Option<i64>| Some(ms.map_or_else(|| "none".to_owned(), format_duration));
-    let entry = |new: &NewSchedule| {
-        if new.zone == timezone && new.dst == dst && new.anchor.is_none() {
-            return Entry::Plain(new.expr.clone());
-        }
-        Entry::Full {
-            expr: new.expr.clone(),
-            timezone: Some(new.zone.clone().unwrap_or_else(|| "system".to_owned())),
-            dst: Some(new.dst.clone()),
-            anchor: new.anchor,
-        }
-    };
-    Form {
+    let (schedule, bounds) = entries_of(ctx, &draft.schedules, &timezone, &dst)?;
+    Ok(Form {
         description: spec.description.clone(),
         command: match &spec.command {
             Command::Line(line) => Commanded::Line(line.clone()),
             Command::Argv(argv) => Commanded::List(argv.clone()),
         },
-        schedule: draft.schedules.iter().map(entry).collect(),
-        timezone: timezone.clone(),
-        dst: dst.clone(),
+        schedule,
+        timezone,
+        dst,
         queue: Some(policy.queue.clone()),
         priority: Some(policy.priority),
         overlap: Some(policy.overlap),
@@ -190,6 +190,12 @@ fn form_of(draft: &Draft) -> Form {
         catch_up: Some(policy.catch_up),
         catch_up_window: limit(policy.catch_up_window_ms),
         catch_up_max: Some(policy.catch_up_max),
+        calendar: bounds.calendar.clone(),
+        shift: bounds.shift,
+        jitter: bounds.jitter.clone(),
+        start: bounds.start.clone(),
+        end: bounds.end.clone(),
+        max_fires: bounds.max_fires,
         shell: spec.shell.clone(),
         cwd: spec.cwd.clone(),
         umask: spec.umask.map(|mask| format!("{mask:03o}")),
@@ -199,40 +205,46 @@ fn form_of(draft: &Draft) -> Form {
         owner: spec.owner.clone(),
         runbook: spec.runbook.clone(),
         env: spec.env.iter().cloned().collect(),
-    }
+    })
 }
 
-fn draft_of(form: Form, old: &Draft) -> Result<Draft, CliError> {
+/// The schedules, each with what differs from the job's zone and rule; and what bounds all of them
+/// alike, which is said once, for the job.
+fn entries_of(
+    ctx: &Context,
+    schedules: &[NewSchedule],
+    timezone: &Option<String>,
+    dst: &str,
+) -> Result<(Vec<Entry>, TermKeys), CliError> {
+    let own: Result<Vec<TermKeys>, CliError> =
+        schedules.iter().map(|new| keys_of(ctx, new)).collect();
+    let own = own?;
+    let shared = own.first().filter(|first| own.iter().all(|o| o == *first));
+    let entry = |(new, own): (&NewSchedule, &TermKeys)| {
+        let anchor = new.anchor.filter(|_| new.anchor != new.terms.start_at);
+        let plain = new.zone == *timezone && new.dst == dst && anchor.is_none();
+        if plain && shared.is_some() {
+            return Entry::Plain(new.expr.clone());
+        }
+        Entry::Full {
+            expr: new.expr.clone(),
+            timezone: Some(new.zone.clone().unwrap_or_else(|| "system".to_owned())),
+            dst: Some(new.dst.clone()),
+            anchor,
+            terms: match shared {
+                Some(_) => TermKeys::default(),
+                None => own.clone(),
+            },
+        }
+    };
+    let entries = schedules.iter().zip(&own).map(entry).collect();
+    Ok((entries, shared.cloned().unwrap_or_default()))
+}
+
+fn draft_of(ctx: &Context, form: Form, old: &Draft) -> Result<Draft, CliError> {
     let wrong = |text: String| CliError::new(Kind::Invalid, text);
     let policy = policy_of(&form)?;
-    let timezone = zone_name(form.timezone.as_deref())?;
-    let mut schedules = Vec::new();
-    for entry in form.schedule {
-        schedules.push(match entry {
-            Entry::Plain(expr) => NewSchedule {
-                expr,
-                zone: timezone.clone(),
-                dst: form.dst.clone(),
-                anchor: None,
-                terms: Terms::default(),
-            },
-            Entry::Full {
-                expr,
-                timezone: own,
-                dst,
-                anchor,
-            } => NewSchedule {
-                expr,
-                zone: match own {
-                    Some(name) => zone_name(Some(&name))?,
-                    None => timezone.clone(),
-                },
-                dst: dst.unwrap_or_else(|| form.dst.clone()),
-                anchor,
-                terms: Terms::default(),
-            },
-        });
-    }
+    let schedules = schedules_of(ctx, &form, old.seed)?;
     let mut spec = Spec::of(match form.command {
         Commanded::Line(line) => Command::Line(line),
         Commanded::List(argv) => Command::Argv(argv),
@@ -254,7 +266,56 @@ fn draft_of(form: Form, old: &Draft) -> Result<Draft, CliError> {
         spec,
         policy,
         schedules,
+        seed: old.seed,
     })
+}
+
+fn schedules_of(ctx: &Context, form: &Form, seed: i64) -> Result<Vec<NewSchedule>, CliError> {
+    let timezone = zone_name(form.timezone.as_deref())?;
+    let shared = TermKeys {
+        calendar: form.calendar.clone(),
+        shift: form.shift,
+        jitter: form.jitter.clone(),
+        start: form.start.clone(),
+        end: form.end.clone(),
+        max_fires: form.max_fires,
+    };
+    let mut schedules = Vec::new();
+    for entry in &form.schedule {
+        let mut new = NewSchedule {
+            zone: timezone.clone(),
+            dst: form.dst.clone(),
+            ..NewSchedule::of("")
+        };
+        let mut keys = shared.clone();
+        match entry {
+            Entry::Plain(expr) => new.expr.clone_from(expr),
+            Entry::Full {
+                expr,
+                timezone: own,
+                dst,
+                anchor,
+                terms,
+            } => {
+                new.expr.clone_from(expr);
+                new.anchor = *anchor;
+                if own.is_some() {
+                    new.zone = zone_name(own.as_deref())?;
+                }
+                if let Some(dst) = dst {
+                    new.dst.clone_from(dst);
+                }
+                keys = terms.clone().or(&shared);
+            }
+        }
+        keys.bound(ctx, &mut new, seed)?;
+        schedules.push(new);
+    }
+    if schedules.is_empty() && shared != TermKeys::default() {
+        let error = CliError::new(Kind::Invalid, "there is no schedule to bound");
+        return Err(error.hint("give it one in schedule = [...]"));
+    }
+    Ok(schedules)
 }
 
 /// The variables in the order they had; new ones behind them.

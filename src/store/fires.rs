@@ -122,6 +122,20 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// The rows of a job that stand for an instant from `from` to `until`, in order.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn fires_between(&self, job: &str, from: UnixMs, until: UnixMs) -> Result<Vec<FireRow>> {
+        let mut statement = self.conn.prepare(
+            "SELECT s.job, s.expr, f.* FROM fire f JOIN schedule s ON s.id = f.schedule
+             WHERE s.job = ?1 AND f.until_at >= ?2 AND f.planned_at <= ?3
+             ORDER BY f.planned_at, f.schedule",
+        )?;
+        let rows = statement.query_map(params![job, from, until], read)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// The rows of one schedule version from an instant on, in order: planned instant, last
     /// instant, how many it stands for.
     ///

@@ -221,6 +221,22 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// Who asked for a run, where somebody did.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn requested_by(&self, run: RunId) -> Result<Option<String>> {
+        let by = self
+            .conn
+            .query_row(
+                "SELECT requested_by FROM run WHERE id = ?1",
+                [run.0],
+                |row| row.get(0),
+            )
+            .optional()?;
+        Ok(by.flatten())
+    }
+
     /// The attempts of a run, in order.
     ///
     /// # Errors

@@ -83,6 +83,21 @@ impl Store {
             .optional()?)
     }
 
+    /// Every version there ever was of a job's schedules.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn versions_of(&self, job: &str) -> Result<Vec<Planned>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM schedule s LEFT JOIN due d ON d.schedule = s.id
+             WHERE s.job = ?1 ORDER BY s.id"
+        );
+        let mut statement = self.conn.prepare(&sql)?;
+        Ok(statement
+            .query_map([job], |row| Ok(read(row)?.planned))?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+
     /// Every version there ever was, for `audit`.
     ///
     /// # Errors

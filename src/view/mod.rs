@@ -5,11 +5,18 @@
 
 pub mod attention;
 pub mod audit;
+pub mod calendar;
+pub mod explain;
+pub mod explain_words;
 pub mod items;
+pub mod mismatch;
+pub mod notes;
 pub mod status;
 pub mod table;
 pub mod text;
 pub mod time;
+pub mod timetable;
+pub mod week;
 pub mod words;
 
 use crate::schedule::UnixMs;

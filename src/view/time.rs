@@ -81,7 +81,8 @@ pub fn in_short(at: UnixMs, now: UnixMs, zone: &Zone) -> String {
     }
 }
 
-fn weekday(civil: Civil) -> &'static str {
+/// The weekday in three letters.
+pub fn weekday(civil: Civil) -> &'static str {
     WEEKDAYS[civil.weekday() as usize % 7]
 }
 

@@ -73,7 +73,7 @@ fn jitter_delays_the_start_and_never_past_the_next_fire() {
         let starts = fire.make.as_ref().expect("a run").run_at;
         assert!((at..at + MINUTE).contains(&starts), "{starts} for {at}");
         delays.push(starts - at);
-        let run = i64::try_from(n).unwrap_or(0) + 1;
+        let run = n + 1;
         let started = bench.at(starts);
         let is_start = |r: &Record| matches!(r, Record::Start(s) if s.run.0 == run);
         assert!(starts == at || started.iter().any(is_start), "{started:?}");

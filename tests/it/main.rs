@@ -1,14 +1,18 @@
 //! The one test binary.
 
 mod cli_act;
+mod cli_calendar;
 mod cli_define;
 mod cli_edit;
 mod cli_errors;
+mod cli_explain;
 mod cli_import;
 mod cli_live;
 mod cli_look;
 mod cli_names;
 mod cli_next;
+mod cli_terms;
+mod cli_week;
 mod crontab_corpus;
 mod crontab_lines;
 mod crontab_names;
