@@ -9,6 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Paths, User};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::Store;
+use crate::view::text::clean_all;
 
 /// How a command's answer is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,9 +115,11 @@ impl Context {
         Ok(())
     }
 
-    /// Says something that is not the answer, on standard error.
+    /// Says something that is not the answer, on standard error. Names and commands in it are not
+    /// ours, and a terminal obeys what it is shown.
     pub fn say(&self, text: &str) {
+        let lines: Vec<String> = text.split('\n').map(clean_all).collect();
         // Whoever closed standard error does not want to hear it.
-        let _ = writeln!(std::io::stderr(), "{text}");
+        let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
     }
 }

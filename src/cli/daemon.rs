@@ -9,13 +9,14 @@ use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cli::context::Context;
-use crate::cli::error::{CliError, Kind};
+use crate::cli::error::{CliError, Kind, in_words};
 use crate::clock::SystemClock;
 use crate::config::{Paths, User};
 use crate::daemon::core::{self, CoreError, Setup};
-use crate::daemon::guardian::Guardian;
+use crate::daemon::guardian::{Guardian, NOT_YET};
 use crate::daemon::order::Host;
 use crate::schedule::Zone;
+use crate::store::StoreError;
 
 /// Most runs alive at once where nothing else is said.
 const SLOTS: u32 = 64;
@@ -66,20 +67,19 @@ pub fn core_main(arguments: &[OsString]) -> u8 {
         eprintln!("crake: the core failed: {info}");
         std::process::abort();
     }));
-    match core_setup(arguments).and_then(|setup| {
-        let home = setup.paths.home.display().to_string();
-        eprintln!("crake: keeping time in {home}");
-        core::run(setup).map_err(CliError::from)
-    }) {
-        Ok(()) => 0,
-        Err(e) => {
-            eprintln!("error: {}", e.message);
-            if let Some(hint) = &e.hint {
-                eprintln!("  tip: {hint}");
-            }
-            e.kind.code()
-        }
-    }
+    let (error, code) = match core_setup(arguments).map(core::run) {
+        Ok(Ok(())) => return 0,
+        Ok(Err(e @ CoreError::Store(StoreError::Busy))) => (e.into(), NOT_YET),
+        Ok(Err(e)) => coded(e.into()),
+        Err(e) => coded(e),
+    };
+    eprint!("{}", in_words(&error));
+    code
+}
+
+fn coded(error: CliError) -> (CliError, u8) {
+    let code = error.kind.code();
+    (error, code)
 }
 
 fn core_setup(arguments: &[OsString]) -> Result<Setup, CliError> {

@@ -2,12 +2,13 @@
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
-use crate::cli::{read_schedule, terms, when};
+use crate::cli::{read_schedule, terms};
 use crate::control::{self, Request};
 use crate::model::{Command, Engine, Job, Policy, Raw, Spec, check_name};
 use crate::schedule::{Schedule, describe, seed_of};
 use crate::store::{JobRow, NewSchedule};
 use crate::view::notes::note;
+use crate::view::time::{in_full, relative};
 use crate::view::timetable::Timetable;
 
 /// A definition while it is being written.
@@ -137,9 +138,9 @@ pub fn in_words(ctx: &Context, tables: &[Timetable]) -> Vec<String> {
     fires.sort_by_key(|(at, _)| *at);
     for (index, (at, schedule)) in fires.iter().take(3).enumerate() {
         let head = if index == 0 { "next" } else { "    " };
-        let full = when::in_full(*at, schedule.zone());
+        let full = in_full(*at, schedule.zone());
         let note = note(schedule, *at).map_or(String::new(), |n| format!("  {n}"));
-        let distance = when::distance(*at, now);
+        let distance = relative(*at, now);
         lines.push(format!("{head}  {full}  {distance}{note}"));
     }
     lines

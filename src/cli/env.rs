@@ -6,23 +6,27 @@ use std::os::unix::ffi::OsStrExt;
 use crate::cli::error::{CliError, Kind};
 use crate::model::Raw;
 
-/// Reads `KEY=VALUE`; the value byte for byte.
+/// Reads several of `NAME=VALUE`.
 ///
 /// # Errors
-/// One without a name or without a sign of equality.
+/// As [`variable`].
 pub fn variables(given: &[OsString]) -> Result<Vec<(String, Raw)>, CliError> {
     given.iter().map(variable).collect()
 }
 
-fn variable(given: &OsString) -> Result<(String, Raw), CliError> {
+/// Reads `NAME=VALUE`; the value byte for byte.
+///
+/// # Errors
+/// One without a name or without a sign of equality.
+pub fn variable(given: &OsString) -> Result<(String, Raw), CliError> {
     let bytes = given.as_bytes();
     let cut = bytes.iter().position(|b| *b == b'=').filter(|at| *at > 0);
     let name = cut.and_then(|at| std::str::from_utf8(&bytes[..at]).ok());
     match (cut, name) {
         (Some(at), Some(name)) => Ok((name.to_owned(), Raw(bytes[at + 1..].to_vec()))),
-        _ => Err(CliError::new(
-            Kind::Usage,
-            format!("\"{}\" is no KEY=VALUE", given.to_string_lossy()),
-        )),
+        _ => {
+            let what = format!("\"{}\" is no variable", given.to_string_lossy());
+            Err(CliError::new(Kind::Usage, what).hint("write NAME=VALUE"))
+        }
     }
 }

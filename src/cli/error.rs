@@ -7,9 +7,10 @@ use serde_json::json;
 use crate::cli::context::Form;
 use crate::config::NoHome;
 use crate::control::ControlError;
-use crate::model::NameError;
+use crate::model::{NameError, UnreadableSchedule};
 use crate::schedule::{ScheduleError, ZoneError};
 use crate::store::StoreError;
+use crate::view::text::clean_all;
 
 /// What kind of failure it was; the kind decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +98,19 @@ impl CliError {
     }
 }
 
+/// An error as people read it. Names and paths in it are not ours, and a terminal obeys what it is
+/// shown.
+pub fn in_words(error: &CliError) -> String {
+    let mut words = format!("error: {}\n", clean_all(&error.message));
+    for line in error.detail.iter().flat_map(|d| d.lines()) {
+        words.push_str(&format!("{}\n", clean_all(line)));
+    }
+    if let Some(hint) = &error.hint {
+        words.push_str(&format!("  tip: {}\n", clean_all(hint)));
+    }
+    words
+}
+
 /// The known word most like another, if one is like it at all.
 pub fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a String> {
     let like = |k: &&String| strsim::jaro_winkler(word, k);
@@ -109,6 +123,10 @@ pub fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a String> {
 impl From<StoreError> for CliError {
     fn from(e: StoreError) -> CliError {
         let message = e.to_string();
+        if e.is_of_the_disk() {
+            return CliError::new(Kind::Failed, message)
+                .hint("`df` tells whether there is room left where the store is");
+        }
         match e {
             StoreError::Directory { source, .. } => {
                 let kind = match source.kind() {
@@ -177,6 +195,18 @@ impl From<std::io::Error> for CliError {
     }
 }
 
+impl From<UnreadableSchedule> for CliError {
+    fn from(e: UnreadableSchedule) -> CliError {
+        match e {
+            UnreadableSchedule::Expr(e) => e.into(),
+            UnreadableSchedule::Zone(e) => e.into(),
+            e @ (UnreadableSchedule::Dst(_) | UnreadableSchedule::Calendar(_)) => {
+                CliError::new(Kind::Invalid, e.to_string())
+            }
+        }
+    }
+}
+
 impl From<ZoneError> for CliError {
     fn from(e: ZoneError) -> CliError {
         match e {
@@ -217,13 +247,7 @@ pub fn tell(error: &CliError, form: Form) -> u8 {
     if error.kind == Kind::ReaderGone {
         return code;
     }
-    let mut words = format!("error: {}\n", error.message);
-    if let Some(detail) = &error.detail {
-        words.push_str(&format!("{detail}\n"));
-    }
-    if let Some(hint) = &error.hint {
-        words.push_str(&format!("  tip: {hint}\n"));
-    }
+    let words = in_words(error);
     // Nobody is left to tell where these two cannot be written.
     let _ = std::io::stderr().write_all(words.as_bytes());
     if form != Form::Text {

@@ -7,7 +7,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cli::context::Context;
 use crate::cli::draft::Draft;
-use crate::cli::error::{CliError, Kind};
+use crate::cli::env::variable;
+use crate::cli::error::CliError;
 use crate::cli::terms::TermFlags;
 use crate::model::{Backoff, CatchUp, Command, OnLost, Overlap, Raw, Terms, parse_duration};
 use crate::schedule::Zone;
@@ -280,22 +281,4 @@ fn set<T>(place: &mut T, given: Option<T>) {
     if let Some(value) = given {
         *place = value;
     }
-}
-
-/// Reads `NAME=VALUE`.
-///
-/// # Errors
-/// Anything without `=` or without a name.
-pub fn variable(setting: &OsString) -> Result<(String, Raw), CliError> {
-    let bytes = setting.clone().into_vec();
-    let shown = setting.to_string_lossy().into_owned();
-    let fail = || {
-        CliError::new(Kind::Usage, format!("\"{shown}\" is no variable")).hint("write NAME=VALUE")
-    };
-    let at = bytes.iter().position(|b| *b == b'=').ok_or_else(fail)?;
-    let name = String::from_utf8(bytes[..at].to_vec()).map_err(|_| fail())?;
-    if name.is_empty() {
-        return Err(fail());
-    }
-    Ok((name, Raw(bytes[at + 1..].to_vec())))
 }

@@ -67,7 +67,7 @@ pub fn history(ctx: &Context, args: HistoryArgs) -> Result<u8, CliError> {
                     format!("#{}", run.run),
                     run.job.clone(),
                     format!("{} {}", words::sign(run.state), words::state(run.state)),
-                    at(ctx, run.started_at.or(run.queued_at), now),
+                    at(ctx, run.started_at, now),
                     late_ms(run).map_or(String::new(), span),
                     took_ms(run).map_or(String::new(), span),
                     format!("{}/{}", run.attempt, run.max_attempts),

@@ -7,10 +7,11 @@ use crate::cli::error::CliError;
 use crate::cli::import::TableRead;
 use crate::cli::import_entry::form_word;
 use crate::cli::import_plan::{Action, Plan, Step};
-use crate::cli::table::{Table, clean};
-use crate::cli::when;
+use crate::cli::listing::width;
 use crate::crontab::{Entry, Field, LineKind};
 use crate::model::{Command, Raw};
+use crate::view::table::Table;
+use crate::view::time::{in_short, rfc3339};
 
 /// Writes the answer.
 ///
@@ -21,7 +22,7 @@ pub fn answer(ctx: &Context, read: &TableRead, plan: &Plan, dry_run: bool) -> Re
         || item(ctx, read, plan),
         |out| {
             if !plan.steps.is_empty() {
-                table(ctx, read, plan).write(out)?;
+                table(ctx, read, plan).write(out, width(ctx))?;
             }
             writeln!(out, "{}", summary(read, plan, dry_run))
         },
@@ -33,15 +34,15 @@ pub fn answer(ctx: &Context, read: &TableRead, plan: &Plan, dry_run: bool) -> Re
 }
 
 fn table(ctx: &Context, read: &TableRead, plan: &Plan) -> Table {
-    let mut table = Table::new(&["LINE", "NAME", "SCHEDULE", "NEXT", "NOTES"], 4);
+    let mut table = Table::new(&["LINE", "NAME", "SCHEDULE", "NEXT", "NOTES"]);
     for step in &plan.steps {
         let entry = &step.entry;
         let next = match (&entry.job, entry.next_at) {
             (Err(_), _) => "-".to_owned(),
-            (Ok(_), Some(at)) => when::in_short(at, ctx.now(), &ctx.zone),
+            (Ok(_), Some(at)) => in_short(at, ctx.now(), &ctx.zone),
             (Ok(_), None) => "at boot".to_owned(),
         };
-        table.row(vec![
+        table.row([
             entry.line.to_string(),
             entry.name.clone(),
             entry.schedule.clone(),
@@ -120,9 +121,7 @@ fn say_more(ctx: &Context, read: &TableRead, plan: &Plan, dry_run: bool) {
         if warning.id == "W01" || !of_entry(warning.line) {
             ctx.say(&format!(
                 "line {}: {} {}",
-                warning.line,
-                warning.id,
-                clean(&warning.text)
+                warning.line, warning.id, warning.text
             ));
         }
     }
@@ -225,7 +224,7 @@ fn job(ctx: &Context, read: &TableRead, step: &Step) -> Value {
         "user": entry.user,
         "command": command,
         "stdin": draft.and_then(|d| d.spec.stdin.as_ref()),
-        "next_at": entry.next_at.map(|at| when::rfc3339(at, &ctx.zone)),
+        "next_at": entry.next_at.map(|at| rfc3339(at, &ctx.zone)),
         "notes": notes(read, step),
     })
 }

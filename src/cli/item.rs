@@ -4,10 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::{read_schedule, when};
+use crate::cli::read_schedule;
 use crate::model::{Command, Engine, Outcome, Pause, Policy, RunState};
 use crate::schedule::{UnixMs, describe};
 use crate::store::{JobRow, RunFilter, RunRow, Store};
+use crate::view::time::rfc3339;
 use crate::view::timetable::Timetable;
 
 /// A job with what is computed or looked up for it.
@@ -62,7 +63,7 @@ impl JobItem {
     /// The item in JSON.
     pub fn json(&self, ctx: &Context) -> Value {
         let (job, spec) = (&self.row.job, &self.row.job.spec);
-        let at = |at: UnixMs| when::rfc3339(at, &ctx.zone);
+        let at = |at: UnixMs| rfc3339(at, &ctx.zone);
         let (line, argv) = match &spec.command {
             Command::Line(line) => (json!(line), Value::Null),
             Command::Argv(argv) => (Value::Null, json!(argv)),
@@ -120,7 +121,7 @@ impl JobItem {
     }
 
     fn plans(&self, ctx: &Context) -> Vec<Value> {
-        let at = |at: UnixMs| when::rfc3339(at, &ctx.zone);
+        let at = |at: UnixMs| rfc3339(at, &ctx.zone);
         self.row
             .schedules
             .iter()

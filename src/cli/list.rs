@@ -3,10 +3,11 @@
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::item::JobItem;
-use crate::cli::table::Table;
-use crate::cli::when;
+use crate::cli::listing::width;
 use crate::model::{Outcome, Pause};
 use crate::schedule::UnixMs;
+use crate::view::table::Table;
+use crate::view::time::{in_short, relative, short};
 
 /// List the jobs: schedule, last run, next fire
 #[derive(clap::Args)]
@@ -32,7 +33,7 @@ pub fn list(ctx: &Context, _args: ListArgs) -> Result<u8, CliError> {
         || items.iter().map(|item| item.json(ctx)).collect(),
         |out| match items.is_empty() {
             true => Ok(()),
-            false => table(ctx, &items).write(out),
+            false => table(ctx, &items).write(out, width(ctx)),
         },
     )?;
     if items.is_empty() {
@@ -42,7 +43,7 @@ pub fn list(ctx: &Context, _args: ListArgs) -> Result<u8, CliError> {
 }
 
 fn table(ctx: &Context, items: &[JobItem]) -> Table {
-    let mut table = Table::new(&["JOB", "SCHEDULE", "LAST", "AGO", "NEXT"], 1);
+    let mut table = Table::new(&["JOB", "SCHEDULE", "LAST", "AGO", "NEXT"]);
     let now = ctx.now();
     for item in items {
         let exprs: Vec<String> = item
@@ -55,23 +56,15 @@ fn table(ctx: &Context, items: &[JobItem]) -> Table {
             })
             .collect();
         let ago = item.last.as_ref().and_then(|run| run.ended_at);
-        table.row(vec![
+        table.row([
             item.row.job.name.clone(),
-            or_dash(exprs.join(", ")),
+            exprs.join(", "),
             last(item),
-            or_dash(ago.map(|at| when::roughly(now - at)).unwrap_or_default()),
+            ago.map(|at| short(now - at)).unwrap_or_default(),
             next(ctx, item, now),
         ]);
     }
     table
-}
-
-fn or_dash(text: String) -> String {
-    if text.is_empty() {
-        "-".to_owned()
-    } else {
-        text
-    }
 }
 
 /// How the last run ended, or that one is alive.
@@ -99,11 +92,7 @@ fn next(ctx: &Context, item: &JobItem, now: UnixMs) -> String {
         return "ERROR: see `crake show`".to_owned();
     }
     match item.next_at {
-        Some(at) => format!(
-            "{} ({})",
-            when::in_short(at, now, &ctx.zone),
-            when::distance(at, now)
-        ),
+        Some(at) => format!("{} ({})", in_short(at, now, &ctx.zone), relative(at, now)),
         None if item
             .schedules
             .iter()
@@ -122,7 +111,7 @@ fn paused(ctx: &Context, pause: &Pause, now: UnixMs) -> String {
         Some(until) => format!(
             "paused by {} until {}",
             pause.by,
-            when::in_short(until, now, &ctx.zone)
+            in_short(until, now, &ctx.zone)
         ),
         None => format!("paused by {}", pause.by),
     }

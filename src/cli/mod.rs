@@ -3,8 +3,6 @@
 pub mod context;
 pub mod daemon;
 pub mod error;
-pub mod table;
-pub mod when;
 
 mod add;
 mod alive;
@@ -255,8 +253,18 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
     let mut command = help::root_command().color(help_color(args));
-    let mut matches = command.try_get_matches_from_mut(args)?;
+    let mut matches = command.try_get_matches_from_mut(asking_for_help(args))?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|e| e.format(&mut command))
+}
+
+/// `crake help VERB` is what many type first; it is no command beside the others, but `--help`.
+fn asking_for_help(args: &[OsString]) -> Vec<OsString> {
+    let mut args = args.to_vec();
+    if args.get(1).is_some_and(|word| word == "help") {
+        args.remove(1);
+        args.push("--help".into());
+    }
+    args
 }
 
 /// Help and usage errors are written before the arguments are understood, so what was said of

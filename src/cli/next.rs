@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::moment::instant;
 use crate::cli::next_sources::{self, Source, Wanted};
-use crate::cli::{complete, next_week, read_schedule, terms, when};
+use crate::cli::{complete, next_week, read_schedule, terms};
 use crate::schedule::{DstRule, UnixMs, Zone};
 use crate::view::notes::note;
 use crate::view::text::clean_all;
+use crate::view::time::{in_full, relative, rfc3339};
 use crate::view::timetable::Upcoming;
 
 /// Show when schedules, jobs, or all jobs fire next
@@ -106,7 +108,7 @@ pub fn next(ctx: &Context, args: NextArgs) -> Result<u8, CliError> {
     let now = ctx.now();
     let instant = |text: &Option<String>| {
         text.as_ref()
-            .map(|text| when::parse_instant(text, &zone, now))
+            .map(|text| instant(text, &zone, now, 1))
             .transpose()
     };
     let from = instant(&args.from)?.unwrap_or(now);
@@ -198,7 +200,7 @@ impl Fire<'_> {
     fn json(&self, now: UnixMs) -> Value {
         let schedule = &self.source.table.schedule;
         json!({
-            "at": when::rfc3339(self.at, &self.source.shown_in),
+            "at": rfc3339(self.at, &self.source.shown_in),
             "in_ms": self.at - now,
             "job": self.source.job,
             "schedule": schedule.text(),
@@ -210,8 +212,8 @@ impl Fire<'_> {
     }
 
     fn line(&self, now: UnixMs) -> String {
-        let mut line = when::in_full(self.at, &self.source.shown_in);
-        line.push_str(&format!("  {:<10}", when::distance(self.at, now)));
+        let mut line = in_full(self.at, &self.source.shown_in);
+        line.push_str(&format!("  {:<10}", relative(self.at, now)));
         if let Some(job) = &self.source.job {
             line.push_str(&format!("  {job}"));
         }

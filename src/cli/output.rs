@@ -131,8 +131,6 @@ fn decode(packed: &[u8]) -> Result<Captured, CliError> {
 }
 
 fn read_file(path: &str) -> Result<Vec<u8>, CliError> {
-    std::fs::read(path).map_err(|e| {
-        CliError::new(Kind::Failed, format!("the kept output {path}: {e}"))
-            .hint("`crake doctor` looks for what is missing")
-    })
+    std::fs::read(path)
+        .map_err(|e| CliError::new(Kind::Failed, format!("the kept output {path}: {e}")))
 }

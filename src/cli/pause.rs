@@ -2,11 +2,13 @@
 
 use clap_complete::engine::ArgValueCandidates;
 
+use crate::cli::complete;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::item::{self, JobItem};
-use crate::cli::{complete, when};
+use crate::cli::moment::future;
 use crate::model::{Pause, parse_duration};
+use crate::view::time::in_full;
 
 /// Pause a job: its fires are recorded and not run
 #[derive(clap::Args)]
@@ -41,7 +43,7 @@ pub fn pause(ctx: &Context, args: PauseArgs) -> Result<u8, CliError> {
                 parse_duration(length).map_err(|e| CliError::new(Kind::Usage, e.to_string()))?;
             Some(now + ms)
         }
-        (None, Some(text)) => Some(when::parse_instant(text, &ctx.zone, now)?),
+        (None, Some(text)) => Some(future(ctx, text)?),
         (None, None) => None,
     };
     if until.is_some_and(|until| until <= now) {
@@ -73,7 +75,7 @@ pub fn pause(ctx: &Context, args: PauseArgs) -> Result<u8, CliError> {
         || item.json(ctx),
         |out| {
             let until = match until {
-                Some(until) => format!("until {}", when::in_full(until, &ctx.zone)),
+                Some(until) => format!("until {}", in_full(until, &ctx.zone)),
                 None => format!("until `crake resume {}`", args.job),
             };
             let verb = if same {

@@ -3,7 +3,7 @@
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::listing::width;
-use crate::model::{Outcome, RunState};
+use crate::model::{Outcome, RunId, RunState};
 use crate::schedule::UnixMs;
 use crate::store::{RunFilter, RunRow, Store};
 use crate::view::attention::{Pace, pace};
@@ -51,7 +51,7 @@ pub fn ps(ctx: &Context, args: PsArgs) -> Result<u8, CliError> {
             usual_ms(&store, &run.job)?.map_or(String::new(), span),
             worker(run).unwrap_or_default(),
             run.queue.clone(),
-            detail(run, now),
+            detail(&store, &runs, run, now)?,
         ]);
     }
     ctx.answer(
@@ -109,8 +109,8 @@ fn how_long(run: &RunRow, now: UnixMs) -> String {
     since.map_or(String::new(), span)
 }
 
-fn detail(run: &RunRow, now: UnixMs) -> String {
-    match run.state {
+fn detail(store: &Store, runs: &[RunRow], run: &RunRow, now: UnixMs) -> Result<String, CliError> {
+    Ok(match run.state {
         RunState::Running if run.cancel_at.is_some() => "to be ended".to_owned(),
         RunState::Running => match run.pid {
             Some(pid) => format!("pid {pid}"),
@@ -125,10 +125,26 @@ fn detail(run: &RunRow, now: UnixMs) -> String {
                 relative(at, now)
             ),
             Some(at) => format!("starts {}", relative(at, now)),
-            None => "waits for a slot".to_owned(),
+            None => match in_the_way(store, runs, run)? {
+                Some(other) => format!("waits for #{other}"),
+                None => "waits for a slot".to_owned(),
+            },
         },
         RunState::Ended(_) => words::detail(run),
-    }
+    })
+}
+
+/// The run of the same job that has to end before this one may start.
+fn in_the_way(store: &Store, runs: &[RunRow], run: &RunRow) -> Result<Option<RunId>, CliError> {
+    let Some(row) = store.job(&run.job)? else {
+        return Ok(None);
+    };
+    let mut alive = runs
+        .iter()
+        .filter(|r| r.state == RunState::Running && r.job == run.job);
+    let first = alive.next().map(|r| r.run);
+    let most = usize::try_from(row.job.policy.parallel()).unwrap_or(usize::MAX);
+    Ok(first.filter(|_| 1 + alive.count() >= most))
 }
 
 /// The median of the job's last good runs.

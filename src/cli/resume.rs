@@ -2,10 +2,11 @@
 
 use clap_complete::engine::ArgValueCandidates;
 
+use crate::cli::complete;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::item::{self, JobItem};
-use crate::cli::{complete, when};
+use crate::view::time::{in_full, relative};
 
 /// Resume a paused job
 #[derive(clap::Args)]
@@ -39,11 +40,7 @@ pub fn resume(ctx: &Context, args: ResumeArgs) -> Result<u8, CliError> {
                 false => "was not paused",
             };
             let next = match item.next_at {
-                Some(at) => format!(
-                    "; next {} ({})",
-                    when::in_full(at, &ctx.zone),
-                    when::distance(at, now)
-                ),
+                Some(at) => format!("; next {} ({})", in_full(at, &ctx.zone), relative(at, now)),
                 None => String::new(),
             };
             writeln!(out, "{} {verb}{next}", args.job)

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::item::{self, JobItem};
-use crate::cli::table::clean;
-use crate::cli::{complete, terms, when};
+use crate::cli::{complete, terms};
 use crate::model::{Engine, Policy, format_duration};
 use crate::schedule::describe;
 use crate::store::{HistoryRow, RunFilter, RunRow};
 use crate::view::notes::note;
+use crate::view::text::clean_all;
+use crate::view::time::{in_full, relative, rfc3339};
 
 /// Show everything about a job
 #[derive(clap::Args)]
@@ -73,7 +74,7 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
 }
 
 fn line(out: &mut dyn Write, head: &str, text: &str) -> io::Result<()> {
-    writeln!(out, "{head:<12} {}", clean(text))
+    writeln!(out, "{head:<12} {}", clean_all(text))
 }
 
 fn head(out: &mut dyn Write, item: &JobItem) -> io::Result<()> {
@@ -131,9 +132,9 @@ fn schedules(ctx: &Context, out: &mut dyn Write, item: &JobItem) -> io::Result<(
                     line(out, "", &bound)?;
                 }
                 for at in table.fires(now, now).take(3) {
-                    let full = when::in_full(at, schedule.zone());
+                    let full = in_full(at, schedule.zone());
                     let note = note(schedule, at).unwrap_or_default();
-                    let text = format!("{full}  {}  {note}", when::distance(at, now));
+                    let text = format!("{full}  {}  {note}", relative(at, now));
                     line(out, "  next", text.trim_end())?;
                 }
             }
@@ -205,14 +206,14 @@ fn pauses(ctx: &Context, out: &mut dyn Write, item: &JobItem) -> io::Result<()> 
             continue;
         }
         let until = match pause.until {
-            Some(until) => format!("until {}", when::in_full(until, &ctx.zone)),
+            Some(until) => format!("until {}", in_full(until, &ctx.zone)),
             None => "until resumed".to_owned(),
         };
         let reason = pause
             .reason
             .as_ref()
             .map_or(String::new(), |r| format!(": {r}"));
-        let from = when::in_full(pause.from, &ctx.zone);
+        let from = in_full(pause.from, &ctx.zone);
         line(
             out,
             "PAUSED",
@@ -229,7 +230,7 @@ fn last_runs(ctx: &Context, out: &mut dyn Write, runs: &[RunRow]) -> io::Result<
             .ended_at
             .or(run.started_at)
             .or(run.queued_at)
-            .map_or(String::new(), |at| when::in_full(at, &ctx.zone));
+            .map_or(String::new(), |at| in_full(at, &ctx.zone));
         let code = run.exit_code.map_or(String::new(), |c| format!(" {c}"));
         let text = format!("#{} {}{code} {at}", run.run, run.state.as_str());
         line(out, head, text.trim_end())?;
@@ -242,7 +243,7 @@ fn changes(ctx: &Context, out: &mut dyn Write, history: &[HistoryRow]) -> io::Re
         let head = if index == 0 { "history" } else { "" };
         let text = format!(
             "{}  version {}  {} by {}",
-            when::in_full(row.at, &ctx.zone),
+            in_full(row.at, &ctx.zone),
             row.version,
             row.what,
             row.by
@@ -258,7 +259,7 @@ fn change(ctx: &Context, row: &HistoryRow) -> Value {
         .as_ref()
         .and_then(|text| serde_json::from_str(text).ok());
     json!({
-        "at": when::rfc3339(row.at, &ctx.zone),
+        "at": rfc3339(row.at, &ctx.zone),
         "by": row.by,
         "what": row.what,
         "version": row.version,

@@ -222,6 +222,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
             firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse,
         );
     });
+    eprintln!("crake: keeping time in {}", setup.paths.home.display());
     wait_for_end(&setup.end);
     firing_tx.send(Tell::Stop);
     join(firing);

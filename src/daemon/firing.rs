@@ -10,13 +10,17 @@ use crate::daemon::order::Host;
 use crate::daemon::ring::{Appended, Ring, belongs};
 use crate::engine::{Over, Phase, Plan, World, plan};
 use crate::model::{
-    Fence, Gap, Level, MissReason, Note, Outcome, Record, Report, RunId, Spawned, StopCause,
+    Back, Fence, Gap, Level, MissReason, Note, Outcome, Record, Report, RunId, Spawned, StopCause,
 };
 use crate::schedule::UnixMs;
 
 /// Sleeps, clock steps and stalls up to this long are lateness, longer ones are gaps: both Debian
 /// cron and cronie run everything that fell into the last five minutes.
 pub const LATE_MS: i64 = 300_000;
+
+/// The wall clock set back further than this had been wrong; up to this it is as when summer time
+/// ends, and what names fixed times waits. The border is that of both crons: three hours.
+pub const FAR_MS: i64 = 10_800_000;
 
 /// Schedules kept in memory; twice as many are let in before the last are dropped.
 pub const WINDOW: usize = 4096;
@@ -145,6 +149,16 @@ impl Firing {
         } else if boot - slept > LATE_MS {
             gap(last.wall, MissReason::Overload)
         } else {
+            if stepped < -LATE_MS {
+                let back = Back {
+                    to: now.wall,
+                    all: stepped < -FAR_MS,
+                };
+                let record = Record::Back(back);
+                self.append(&record, now.wall, records);
+                self.world.rewind(&back);
+                records.push(record);
+            }
             if stepped.abs() > 1_000 {
                 records.push(step_note(now.wall, stepped));
             }

@@ -17,6 +17,10 @@ use crate::daemon::core::{BEAT_MS, timespec};
 /// A core that has not come round for so long is stuck.
 const STUCK_MS: i64 = 2 * BEAT_MS + 2_000;
 
+/// A core that has not come round once after so long is stuck as well. It may take long to start:
+/// a store on a slow disk is recovered, migrated or waited for.
+const START_MS: i64 = 120_000;
+
 /// The first pause before a core is started again, and the longest.
 const FIRST_PAUSE_MS: i64 = 100;
 const LONGEST_PAUSE_MS: i64 = 30_000;
@@ -24,7 +28,10 @@ const LONGEST_PAUSE_MS: i64 = 30_000;
 /// A core that lived so long starts the pauses anew.
 const STEADY_MS: i64 = 60_000;
 
-/// What a core's end means.
+/// What a core exits with that could not start because of something that passes by itself.
+pub const NOT_YET: u8 = 111;
+
+/// What is done about it.
 enum End {
     /// The guardian ends with this code.
     Leave(u8),
@@ -89,8 +96,9 @@ impl Guardian<'_> {
                 PollFd::new(&beats, PollFlags::IN),
                 PollFd::new(&self.signals, PollFlags::IN),
             ];
+            let limit = if alive { STUCK_MS } else { START_MS };
             let silent = self.clock.now().mono - last_beat;
-            let _ = poll(&mut fds, Some(&timespec((STUCK_MS - silent).max(1))));
+            let _ = poll(&mut fds, Some(&timespec((limit - silent).max(1))));
             let ready: Vec<bool> = fds.iter().map(|f| !f.revents().is_empty()).collect();
             if ready[2] && drain(&self.signals) {
                 // The second time means at once.
@@ -107,35 +115,16 @@ impl Guardian<'_> {
                 alive = true;
             }
             if ready[0] {
-                return self.ended(&mut core, alive, asked > 0);
+                return ended(&mut core, alive || again, asked > 0);
             }
-            if self.clock.now().mono - last_beat > STUCK_MS {
+            if self.clock.now().mono - last_beat > limit {
                 eprintln!(
-                    "crake: the firing loop has not come round for {STUCK_MS} ms; killing the core"
+                    "crake: the firing loop has not come round for {limit} ms; killing the core"
                 );
                 let _ = kill_process(pid, Signal::KILL);
                 last_beat = self.clock.now().mono;
             }
         }
-    }
-
-    fn ended(&self, core: &mut Child, alive: bool, asked: bool) -> std::io::Result<End> {
-        let status = core.wait()?;
-        let code = status.code().and_then(|c| u8::try_from(c).ok());
-        Ok(match code {
-            Some(code) if asked || code == 0 => End::Leave(code),
-            // It said why it cannot start; trying again would change nothing.
-            Some(code) if !alive && code != 1 && code < 100 => End::Leave(code),
-            _ if asked => End::Leave(1),
-            _ => {
-                let how = match status.signal() {
-                    Some(signal) => format!("by signal {signal}"),
-                    None => format!("with code {}", code.unwrap_or(255)),
-                };
-                eprintln!("crake: the core ended {how}");
-                End::Again
-            }
-        })
     }
 
     /// Waits for a signal for a while.
@@ -144,6 +133,27 @@ impl Guardian<'_> {
         let _ = poll(&mut fds, Some(&timespec(ms)));
         !fds[0].revents().is_empty() && drain(&self.signals)
     }
+}
+
+/// What a core's end means. `kept_time` says whether this core or one before it did.
+fn ended(core: &mut Child, kept_time: bool, asked: bool) -> std::io::Result<End> {
+    let status = core.wait()?;
+    let code = status.code().and_then(|c| u8::try_from(c).ok());
+    Ok(match code {
+        Some(code) if asked || code == 0 => End::Leave(code),
+        // It said why it cannot start, to somebody who is there to read it. Once time was kept
+        // here, whatever keeps a core from starting may pass, and nobody may be there.
+        Some(code) if !kept_time && code != NOT_YET => End::Leave(code),
+        _ if asked => End::Leave(1),
+        _ => {
+            let how = match status.signal() {
+                Some(signal) => format!("by signal {signal}"),
+                None => format!("with code {}", code.unwrap_or(255)),
+            };
+            eprintln!("crake: the core ended {how}");
+            End::Again
+        }
+    })
 }
 
 /// Reads what is there. Says whether there was anything.

@@ -9,13 +9,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::daemon::cancel::cancelled;
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::WINDOW;
 use crate::daemon::held::Held;
+use crate::daemon::sequence::{record_in_order, rewind};
 use crate::daemon::zones::Zones;
 use crate::engine::{Armed, PROVISIONAL};
-use crate::model::{Drop, Fence, Job, Next, Outcome, Record, RunId};
-use crate::schedule::UnixMs;
+use crate::model::{Fence, Job, Level, Next, Note, Record, RunId};
+use crate::schedule::{UnixMs, Zone};
 use crate::store::{self, Store, StoreError, StoredOutput};
 
 /// Queued runs kept in memory for each queue.
@@ -48,10 +50,12 @@ pub struct Keeper {
     held: Held,
     numbers_end: i64,
     numbers_used: i64,
+    numbers_at: Option<UnixMs>,
     seen: i64,
     window_until: Option<UnixMs>,
     look_at: Option<UnixMs>,
     refill: bool,
+    rewound: bool,
     fault: Option<String>,
 }
 
@@ -67,10 +71,12 @@ impl Keeper {
             held: Held::default(),
             numbers_end: 0,
             numbers_used: 0,
+            numbers_at: None,
             seen: 0,
             window_until: None,
             look_at: None,
             refill: true,
+            rewound: false,
             fault: None,
         }
     }
@@ -115,6 +121,7 @@ impl Keeper {
     /// # Errors
     /// Those of the store.
     pub fn begin(&mut self, now: UnixMs) -> store::Result<Vec<Fact>> {
+        rewind(&mut self.store, &self.zones, now)?;
         self.store.forget_ended()?;
         self.store.take_changes()?;
         let mut facts = vec![Fact::Queues(self.store.queues()?)];
@@ -134,7 +141,10 @@ impl Keeper {
         let mut kept = Kept::default();
         let result = self.try_step(now, &mut kept);
         self.fault = result.as_ref().err().map(|e| e.to_string());
-        kept.look_at = self.look_at.into_iter().chain(self.reload_at()).min();
+        kept.look_at = [self.look_at, self.reload_at(), self.numbers_at]
+            .into_iter()
+            .flatten()
+            .min();
         match result {
             Ok(()) => Ok(kept),
             // What was done before the fault is done; it must not be lost.
@@ -145,6 +155,9 @@ impl Keeper {
 
     fn try_step(&mut self, now: UnixMs, kept: &mut Kept) -> store::Result<()> {
         self.record(now, kept)?;
+        if std::mem::take(&mut self.rewound) {
+            self.load_window(now, &mut kept.facts)?;
+        }
         let version = self.store.data_version()?;
         let timer = self.look_at.is_some_and(|at| at <= now);
         if version != self.seen {
@@ -158,6 +171,37 @@ impl Keeper {
             self.load_window(now, &mut kept.facts)?;
         }
         self.numbers(now, &mut kept.facts)
+    }
+
+    /// Looks whether the rules of the zones have changed on disk. If so each schedule goes on by the
+    /// new ones as a version of its own, so that its past stays what it was, and one whose zone was
+    /// gone is tried again.
+    ///
+    /// # Errors
+    /// Those of the store; it is looked at again the next time.
+    pub fn look_at_zones(&mut self, now: UnixMs) -> store::Result<Vec<Fact>> {
+        if !self.zones.changed() {
+            return Ok(Vec::new());
+        }
+        let mut count = 0;
+        for zone in self.store.zones_in_force()? {
+            count += self.store.renew_zone(zone.as_deref(), now)?;
+        }
+        self.store.note(&Note {
+            at: now,
+            level: Level::Info,
+            kind: "tzdata".to_owned(),
+            job: None,
+            run: None,
+            text: format!(
+                "tzdata is now {}: {count} schedules go by it",
+                Zone::edition()
+            ),
+        })?;
+        let mut facts = Vec::new();
+        self.changes(&mut facts)?;
+        self.load_window(now, &mut facts)?;
+        Ok(facts)
     }
 
     /// When the window of schedules in memory must be moved on.
@@ -179,7 +223,8 @@ impl Keeper {
         let outputs: Vec<(RunId, u32, StoredOutput)> =
             records.iter().filter_map(|r| self.output_of(r)).collect();
         self.store.keep_output(&outputs)?;
-        let renumbered = self.store.record(&records, Some(ring_seq), now)?;
+        let renumbered =
+            record_in_order(&mut self.store, &self.zones, &records, Some(ring_seq), now)?;
         self.held.renumbered(renumbered);
         self.pending.clear();
         self.recorded_up_to(ring_seq);
@@ -224,6 +269,10 @@ impl Keeper {
                     kept.collected.push(ended.fence);
                 }
             }
+            Record::Back(_) => {
+                self.zones.rewound_once();
+                self.rewound = true;
+            }
             Record::Spawned(_) | Record::Gap(_) | Record::Note(_) => {}
         }
     }
@@ -254,6 +303,7 @@ impl Keeper {
             let owing = self.zones.arm(&mut self.store, owing)?;
             facts.push(Fact::Defined { name, job, owing });
         }
+        self.store.forget_ended()?;
         Ok(())
     }
 
@@ -287,40 +337,12 @@ impl Keeper {
             }
             facts.push(Fact::Queued(known, runs));
         }
-        self.look_for_cancelled(now, facts)?;
+        let cancelled = cancelled(&mut self.store, &self.held, now)?;
+        if !cancelled.is_empty() {
+            facts.push(Fact::Cancelled(cancelled));
+        }
         self.look_at = self.store.next_run_at(now)?;
         self.refill = false;
-        Ok(())
-    }
-
-    /// Wishes to cancel. A run that only waits in the store is taken back here; the others are the
-    /// firing side's to end.
-    fn look_for_cancelled(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
-        let (mut known, mut drops) = (Vec::new(), Vec::new());
-        for wish in self.store.cancelled()? {
-            if wish.queued && !self.held.runs().contains(&wish.run) {
-                let job = self.store.run(wish.run)?.map(|r| r.job);
-                drops.push(Record::Drop(Drop {
-                    run: wish.run,
-                    job: job.unwrap_or_default(),
-                    outcome: Outcome::Cancelled,
-                    reason: format!(
-                        "cancelled by {}",
-                        wish.by.as_deref().unwrap_or("an SQL client")
-                    ),
-                    at: now,
-                }));
-                continue;
-            }
-            let given = self.held.given_number(wish.run);
-            known.push((given, wish.by));
-        }
-        if !drops.is_empty() {
-            self.store.record(&drops, None, now)?;
-        }
-        if !known.is_empty() {
-            facts.push(Fact::Cancelled(known));
-        }
         Ok(())
     }
 
@@ -349,7 +371,8 @@ impl Keeper {
     /// Puts run numbers aside for the firing side, about as many as it will soon use. Once clients
     /// have drawn higher ones, those still aside are given up, so that numbers grow with time.
     fn numbers(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
-        let wanted = self.store.numbers_wanted(now + AHEAD_MS)?;
+        let (wanted, then) = self.store.numbers_wanted(now + AHEAD_MS)?;
+        self.numbers_at = then.map(|at| at - AHEAD_MS / 2);
         let last = self.store.last_number()?.0;
         let left = self.numbers_end - self.numbers_used;
         if last == self.numbers_end && left * 2 >= wanted {

@@ -7,6 +7,7 @@
 
 pub mod alarm;
 pub mod api;
+pub mod cancel;
 pub mod core;
 pub mod fact;
 pub mod firing;
@@ -19,5 +20,6 @@ pub mod pulse;
 pub mod recovery;
 pub mod ring;
 pub mod scribe;
+pub mod sequence;
 pub mod spawner;
 pub mod zones;

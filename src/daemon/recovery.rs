@@ -18,13 +18,15 @@ use std::sync::Arc;
 
 use crate::clock::Now;
 use crate::daemon::fact::Fact;
+use crate::daemon::firing::{FAR_MS, LATE_MS};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::ring::Ring;
+use crate::daemon::sequence::record_in_order;
 use crate::daemon::zones::Zones;
 use crate::engine::{Armed, Numbers, Over, PROVISIONAL, Phase, World};
 use crate::model::{
-    Ended, Fence, Gap, Holding, Level, MissReason, Next, Note, Outcome, Planned, Record, Report,
-    RunId,
+    Back, Ended, Fence, Gap, Holding, Level, MissReason, Next, Note, Outcome, Planned, Record,
+    Report, RunId,
 };
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{self, LiveRow, Session, Store, StoreError};
@@ -95,8 +97,9 @@ pub fn begin(
     now: Now,
 ) -> Result<Begun, BeginError> {
     let (ring, entries) = Ring::open(ring, store.ring_seq()?).map_err(BeginError::Ring)?;
-    let found = recover(&mut store, &entries, holdings, birth, now)?;
-    let mut keeper = Keeper::new(store, Zones::new(zone.clone()), ring.recorded());
+    let zones = Zones::new(zone.clone());
+    let found = recover(&mut store, &entries, holdings, birth, &zones, now)?;
+    let mut keeper = Keeper::new(store, zones, ring.recorded());
     keeper.recorded_up_to(ring.last());
     let mut facts = keeper.begin(now.wall)?;
     facts.extend(boot_fires(&keeper, &found, zone)?);
@@ -111,17 +114,17 @@ pub fn begin(
 /// The fires of `@reboot` schedules for this boot.
 fn boot_fires(keeper: &Keeper, found: &Recovered, zone: &Zone) -> Result<Vec<Fact>, StoreError> {
     let (boot_at, planned) = &found.booted;
-    let zones = Zones::new(zone.clone());
     let mut facts = Vec::new();
     for planned in planned {
         let Some(job) = keeper.store().job(&planned.job)? else {
             continue;
         };
-        if let Ok(schedule) = zones.schedule(planned) {
+        if let Ok(schedule) = planned.schedule(zone) {
             let armed = Armed {
                 planned: planned.clone(),
                 schedule: Arc::new(schedule),
                 next_at: *boot_at,
+                epoch: 0,
             };
             facts.push(Fact::Due(vec![(Arc::new(job.job), vec![armed])]));
         }
@@ -138,6 +141,7 @@ pub fn recover(
     ring: &[(i64, Record)],
     holdings: Vec<Holding>,
     birth: &Birth,
+    zones: &Zones,
     now: Now,
 ) -> store::Result<Recovered> {
     let records: Vec<Record> = ring.iter().map(|(_, record)| record.clone()).collect();
@@ -145,7 +149,11 @@ pub fn recover(
     // The time the last session was alive must be read before anything is recorded under it.
     if !records.is_empty() {
         let alive = last.as_ref().map_or(now.wall, |s| s.alive_at);
-        store.record(&records, ring.last().map(|(seq, _)| *seq), alive)?;
+        let seq = ring.last().map(|(seq, _)| *seq);
+        record_in_order(store, zones, &records, seq, alive)?;
+    }
+    if let Some(back) = last.as_ref().and_then(|s| set_back(s, now.wall)) {
+        store.record(&[Record::Back(back)], None, now.wall)?;
     }
     store.give_back_numbers()?;
     let highest = holdings.iter().map(|h| h.fence().0).max().unwrap_or(0);
@@ -174,6 +182,15 @@ pub fn recover(
         unstarted,
         leftover,
         booted: (boot_at, reboot),
+    })
+}
+
+/// Whether the wall clock was set back while nobody was there.
+fn set_back(last: &Session, now: UnixMs) -> Option<Back> {
+    let by = last.alive_at - now;
+    (by > LATE_MS).then_some(Back {
+        to: now,
+        all: by > FAR_MS,
     })
 }
 
@@ -304,16 +321,19 @@ fn settle_leftover(store: &mut Store, holding: Holding, now: UnixMs) -> store::R
     let Some((run, attempt, job)) = store.unended_attempt(fence)? else {
         return Ok(());
     };
-    let report = match holding {
-        Holding::Ended { report, .. } => Some(report),
-        Holding::Alive { .. } | Holding::Dead { .. } => None,
+    let (report, gone) = match holding {
+        Holding::Ended { report, .. } => (Some(report), Outcome::Lost),
+        Holding::Dead {
+            other_boot: true, ..
+        } => (None, Outcome::Interrupted),
+        Holding::Alive { .. } | Holding::Dead { .. } => (None, Outcome::Lost),
     };
     let ended = Ended {
         run,
         job,
         attempt,
         fence,
-        outcome: report.as_ref().map_or(Outcome::Lost, Report::outcome),
+        outcome: report.as_ref().map_or(gone, Report::outcome),
         reason: report.as_ref().and_then(|r| r.reason.clone()),
         at: report.as_ref().map_or(now, |r| r.ended_at),
         report,

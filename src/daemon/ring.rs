@@ -133,7 +133,9 @@ impl Ring {
 /// not be decided the same way again.
 pub fn belongs(record: &Record) -> bool {
     match record {
-        Record::Fire(_) | Record::New(_) | Record::Start(_) | Record::Drop(_) => true,
+        Record::Fire(_) | Record::New(_) | Record::Start(_) | Record::Drop(_) | Record::Back(_) => {
+            true
+        }
         // The worker's ledger keeps these until the store has them.
         Record::Spawned(_) | Record::Ended(_) => false,
         Record::Gap(_) | Record::Note(_) => false,

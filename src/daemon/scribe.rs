@@ -147,6 +147,10 @@ impl Scribe {
         if !fault && now.boot - self.told_alive >= ALIVE_MS {
             self.told_alive = now.boot;
             let _ = self.keeper.store_mut().touch_session(now.wall, false);
+            // What fails is looked at again in a minute.
+            for fact in self.keeper.look_at_zones(now.wall).unwrap_or_default() {
+                self.firing.send(Tell::Fact(fact));
+            }
         }
     }
 

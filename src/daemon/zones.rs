@@ -3,42 +3,46 @@
 use std::sync::Arc;
 
 use crate::engine::Armed;
-use crate::model::Planned;
-use crate::schedule::{ParseOptions, Schedule, UnixMs, Zone};
-use crate::store::{self, Store};
+use crate::model::Back;
+use crate::schedule::{UnixMs, Zone};
+use crate::store::{self, Rewound, Store};
 
 /// What is needed to read a stored schedule: the host's own zone for those that name none.
 #[derive(Clone, Debug)]
 pub struct Zones {
     system: Zone,
+    stamp: u64,
+    /// How often the clock was set back; what was read before the last time is out of date.
+    epoch: u64,
 }
 
 impl Zones {
     /// With the zone for schedules that name none.
     pub fn new(system: Zone) -> Zones {
-        Zones { system }
+        Zones {
+            system,
+            stamp: Zone::edition_stamp(),
+            epoch: 0,
+        }
     }
 
-    /// Reads a stored schedule.
-    ///
-    /// # Errors
-    /// In words, where the expression or the zone is not understood.
-    pub fn schedule(&self, planned: &Planned) -> Result<Schedule, String> {
-        let zone = match &planned.zone {
-            Some(name) => Zone::named(name).map_err(|e| e.to_string())?,
-            None => self.system.clone(),
-        };
-        let dst = planned
-            .dst
-            .parse()
-            .map_err(|_| format!("unknown dst rule \"{}\"", planned.dst))?;
-        let options = ParseOptions {
-            zone,
-            dst,
-            anchor: planned.anchor,
-            ..ParseOptions::default()
-        };
-        Schedule::parse(&planned.expr, &options).map_err(|e| e.to_string())
+    /// The clock was set back once more, and the ledger with it.
+    pub fn rewound_once(&mut self) {
+        self.epoch += 1;
+    }
+
+    /// Whether the rules of the zones have changed on disk since the last time this was asked. If
+    /// so they are read anew.
+    pub fn changed(&mut self) -> bool {
+        let stamp = Zone::edition_stamp();
+        if std::mem::replace(&mut self.stamp, stamp) == stamp {
+            return false;
+        }
+        Zone::reload();
+        if let Ok(system) = Zone::named(self.system.name()) {
+            self.system = system;
+        }
+        true
     }
 
     /// Makes schedules ready to be asked, and plans the first instant of those that are new. One
@@ -50,13 +54,16 @@ impl Zones {
         let mut armed = Vec::new();
         let mut first = Vec::new();
         for row in rows {
-            let schedule = match self.schedule(&row.planned) {
+            let schedule = match row.planned.schedule(&self.system) {
                 Ok(schedule) => schedule,
                 Err(error) => {
-                    store.set_schedule_error(row.planned.id, Some(&error))?;
+                    store.set_schedule_error(row.planned.id, Some(&error.to_string()))?;
                     continue;
                 }
             };
+            if row.failed {
+                store.set_schedule_error(row.planned.id, None)?;
+            }
             let mut next_at = row.next_at;
             if next_at == 0 {
                 let until = row.planned.until.unwrap_or(UnixMs::MAX);
@@ -73,9 +80,48 @@ impl Zones {
                 planned: row.planned,
                 schedule: Arc::new(schedule),
                 next_at,
+                epoch: self.epoch,
             });
         }
         store.plan_first(&first)?;
         Ok(armed)
+    }
+
+    /// The versions that go on from where the clock was set back to, each with its next instant.
+    /// One that cannot be read is left as it is.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn rewound(&self, store: &Store, back: &Back) -> store::Result<Vec<Rewound>> {
+        let mut versions = Vec::new();
+        for row in store.ahead_of(back.to)? {
+            let Ok(schedule) = row.planned.schedule(&self.system) else {
+                continue;
+            };
+            // One that is behind still owes what lies before; one still to be planned owes all.
+            let behind = row.next_at <= back.to && row.owes;
+            if behind || schedule.is_reboot() || !(back.all || schedule.follows_the_clock()) {
+                continue;
+            }
+            let reopened = row.done;
+            let ended = row.ended.filter(|_| !reopened);
+            let start = row.planned.terms.start_at.map_or(UnixMs::MIN, |at| at - 1);
+            let end = row.planned.terms.end_at.unwrap_or(UnixMs::MAX);
+            let (from, until) = match (back.all, ended) {
+                // It had ended while the clock was wrong.
+                (true, Some(_)) => (back.to, back.to),
+                (true, None) => (back.to.max(start), end),
+                (false, ended) => (
+                    back.to.max(row.planned.from),
+                    ended.map_or(end, |ended| end.min(ended)),
+                ),
+            };
+            versions.push(Rewound {
+                schedule: row.planned.id,
+                next_at: schedule.next_after(from).filter(|at| *at <= until),
+                reopened,
+            });
+        }
+        Ok(versions)
     }
 }

@@ -5,10 +5,11 @@
 //! give the latest of them, or each, a run. Of several instants that are merely late, the last is
 //! run and stands for the others.
 
+use crate::engine::absence;
 use crate::engine::admit::{Admission, admit};
 use crate::engine::{Armed, Numbers, Plan, World};
 use crate::model::{CatchUp, Fire, Job, MissReason, NewRun, Origin, Record, Verdict};
-use crate::schedule::UnixMs;
+use crate::schedule::{UnixMs, jitter_ms};
 
 /// Instants decided one by one in a pass; of a longer backlog the oldest are folded into one row.
 const ONE_BY_ONE: usize = 10_000;
@@ -54,19 +55,29 @@ struct Pass<'a> {
 }
 
 /// An undecided instant and what is known of it before any rule is applied.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Instant {
     at: UnixMs,
-    absent: Option<MissReason>,
+    /// Why nobody was there, and which catch-up rule holds.
+    absent: Option<(MissReason, CatchUp)>,
     paused: bool,
+    /// Why a calendar excludes it.
+    excluded: Option<String>,
+}
+
+impl Instant {
+    /// Instants of one kind can be folded into one row.
+    fn kind(&self) -> (Option<MissReason>, bool, bool) {
+        let reason = self.absent.map(|(reason, _)| reason);
+        (reason, self.paused, self.excluded.is_some())
+    }
 }
 
 impl Pass<'_> {
     /// Decides the backlog of one schedule, or the first part of it. Says whether it made a run.
     fn decide(&mut self, plan: &mut Plan) -> bool {
         let (instants, next_at) = self.backlog(plan);
-        let catch_up = self.job.map_or(CatchUp::None, |j| j.policy.catch_up);
-        let wants_run = self.which_run(&instants, catch_up);
+        let wants_run = self.which_run(&instants);
         let mut before: Vec<usize> = Vec::new();
         for (index, instant) in instants.iter().enumerate() {
             let next = instants.get(index + 1).map_or(next_at, |i| Some(i.at));
@@ -74,7 +85,11 @@ impl Pass<'_> {
                 before.push(index);
                 continue;
             }
-            let fire = self.fire_run(*instant, next, plan);
+            let mut fire = self.fire_run(instant, next, plan);
+            if fire.make.is_some() && self.left() == Some(1) {
+                // The last run its terms allow: nothing is planned after it.
+                fire.next_at = None;
+            }
             self.push_others(&instants, &before, Some(&fire), plan, next_at);
             plan.records.push(Record::Fire(fire));
             // The rest is decided in the next pass, when this run can be seen.
@@ -84,34 +99,43 @@ impl Pass<'_> {
         false
     }
 
-    /// Which instant is to have a run: with `all`, the first that qualifies, else the last.
-    fn which_run(&self, instants: &[Instant], catch_up: CatchUp) -> Option<usize> {
-        self.job?;
-        let qualifies =
-            |i: &Instant| !i.paused && (i.absent.is_none() || self.made_up(i, catch_up));
-        let all = catch_up == CatchUp::All;
-        let found = if all {
-            let kept = self.job.map_or(0, |j| j.policy.catch_up_max as usize);
-            let missed = instants.iter().filter(|i| i.absent.is_some()).count();
-            // Beyond the limit the oldest stay missed.
-            let mut skip = missed.saturating_sub(kept);
-            instants.iter().position(|i| {
-                if i.absent.is_some() && skip > 0 {
-                    skip -= 1;
-                    return false;
-                }
-                qualifies(i)
-            })
-        } else {
-            instants.iter().rposition(qualifies)
-        };
-        // With `all`, instants after the first are left for the next pass.
-        found
+    /// Runs that the schedule's terms leave, where they bound them.
+    fn left(&self) -> Option<i64> {
+        let planned = &self.armed.planned;
+        let most = planned.terms.max_fires?;
+        Some((most - planned.fired).max(0))
     }
 
-    fn made_up(&self, instant: &Instant, catch_up: CatchUp) -> bool {
+    /// Which instant is to have a run: where each missed one is made up for, the first that
+    /// qualifies, else the last.
+    fn which_run(&self, instants: &[Instant]) -> Option<usize> {
+        let job = self.job.filter(|_| self.left() != Some(0))?;
+        let qualifies = |i: &Instant| {
+            !i.paused && i.excluded.is_none() && (i.absent.is_none() || self.made_up(i))
+        };
+        if job.policy.catch_up != CatchUp::All {
+            return instants.iter().rposition(qualifies);
+        }
+        let missed = instants.iter().filter(|i| i.absent.is_some()).count();
+        // Beyond the limit the oldest stay missed; what comes after the first is left for the next
+        // pass.
+        let mut skip = missed.saturating_sub(job.policy.catch_up_max as usize);
+        instants.iter().position(|i| {
+            if i.absent.is_some() && skip > 0 {
+                skip -= 1;
+                return false;
+            }
+            qualifies(i)
+        })
+    }
+
+    /// Whether a missed instant is made up for.
+    fn made_up(&self, instant: &Instant) -> bool {
         let window = self.job.and_then(|j| j.policy.catch_up_window_ms);
-        catch_up != CatchUp::None && window.is_none_or(|w| self.now - instant.at <= w)
+        instant
+            .absent
+            .is_some_and(|(_, rule)| rule != CatchUp::None)
+            && window.is_none_or(|w| self.now - instant.at <= w)
     }
 
     /// The undecided instants up to now, oldest first, and the one after them.
@@ -139,22 +163,24 @@ impl Pass<'_> {
         let mut at = self.after(first.at);
         while let Some(instant) = at.filter(|at| *at < lead).filter(|_| count < FOLDED) {
             let look = self.look_at(instant);
-            if (look.absent, look.paused) != (first.absent, first.paused) {
+            if look.kind() != first.kind() {
                 break;
             }
             last = instant;
             count += 1;
             at = self.after(instant);
         }
-        let verdict = if first.paused {
-            Verdict::Paused
-        } else {
-            Verdict::Missed
+        let (reason, paused, excluded) = first.kind();
+        let verdict = match (excluded, paused) {
+            (true, _) => Verdict::Calendar,
+            (false, true) => Verdict::Paused,
+            (false, false) => Verdict::Missed,
         };
+        let missed = verdict == Verdict::Missed;
         Fire {
             count,
             until: last,
-            reason: (!first.paused).then(|| first.absent.unwrap_or(MissReason::Overload)),
+            reason: missed.then(|| reason.unwrap_or(MissReason::Overload)),
             note: (count > 1).then(|| format!("{count} instants folded into one row")),
             next_at: at,
             ..self.row(first.at, verdict, None)
@@ -189,22 +215,28 @@ impl Pass<'_> {
             .find(|g| g.from < at && at < g.until);
         // A boot is never missed: whoever is told of it is there.
         let boot = self.armed.schedule.is_reboot();
+        let schedule = &self.armed.schedule;
+        let rule = |gap| match self.job {
+            Some(job) => absence::rule(job, schedule, gap),
+            None => CatchUp::None,
+        };
         Instant {
             at,
-            absent: gap.map(|g| g.reason).filter(|_| !boot),
+            absent: gap.filter(|_| !boot).map(|g| (g.reason, rule(g))),
             paused: self.job.is_some_and(|j| j.paused_at(at).is_some()),
+            excluded: schedule.excluded(at),
         }
     }
 
     /// The row for the instant that is to have a run: the overlap rule and the start deadline may
     /// still say no.
-    fn fire_run(&mut self, instant: Instant, next_at: Option<UnixMs>, plan: &mut Plan) -> Fire {
+    fn fire_run(&mut self, instant: &Instant, next_at: Option<UnixMs>, plan: &mut Plan) -> Fire {
         let Some(job) = self.job else {
             return self.row(instant.at, Verdict::Error, next_at);
         };
         let late = self.now - instant.at;
         let row = Fire {
-            reason: instant.absent,
+            reason: instant.absent.map(|(reason, _)| reason),
             ..self.row(instant.at, Verdict::Run, next_at)
         };
         if job
@@ -227,7 +259,7 @@ impl Pass<'_> {
                 ..row
             },
             Admission::Yes => {
-                let new = self.new_run(job, instant);
+                let new = self.new_run(job, instant, next_at);
                 Fire {
                     run: Some(new.run),
                     make: Some(new),
@@ -237,7 +269,7 @@ impl Pass<'_> {
         }
     }
 
-    fn new_run(&mut self, job: &Job, instant: Instant) -> NewRun {
+    fn new_run(&mut self, job: &Job, instant: &Instant, next_at: Option<UnixMs>) -> NewRun {
         let run = self.numbers.take();
         let origin = match instant.absent {
             Some(_) => Origin::CatchUp,
@@ -254,9 +286,19 @@ impl Pass<'_> {
             schedule: Some(self.armed.planned.id),
             planned_at: Some(instant.at),
             queued_at: self.now,
-            run_at: instant.at.min(self.now),
+            run_at: self.starts_at(instant, next_at),
             max_attempts: job.policy.max_attempts(),
         }
+    }
+
+    /// When the run may start: jitter delays those that are on time.
+    fn starts_at(&self, instant: &Instant, next_at: Option<UnixMs>) -> UnixMs {
+        let terms = &self.armed.planned.terms;
+        if terms.jitter_ms == 0 || instant.absent.is_some() {
+            return instant.at;
+        }
+        let seed = terms.seed.cast_unsigned();
+        instant.at + jitter_ms(seed, instant.at, terms.jitter_ms, next_at)
     }
 
     /// The rows for the instants that have no run of their own. What was decided for `chosen`, the
@@ -269,29 +311,33 @@ impl Pass<'_> {
         plan: &mut Plan,
         last_next: Option<UnixMs>,
     ) {
-        let catch_up = self.job.map_or(CatchUp::None, |j| j.policy.catch_up);
         let run = chosen.and_then(|fire| fire.run);
         for index in which {
-            let instant = instants[*index];
+            let instant = &instants[*index];
             let next = instants.get(index + 1).map_or(last_next, |i| Some(i.at));
             let row = self.row(instant.at, Verdict::Missed, next);
-            plan.records
-                .push(Record::Fire(match (instant.paused, instant.absent) {
-                    (true, _) => Fire {
-                        verdict: Verdict::Paused,
-                        note: self.paused_note(instant.at),
-                        ..row
-                    },
-                    (false, Some(reason)) => Fire {
-                        reason: Some(reason),
-                        run: run.filter(|_| self.made_up(&instant, catch_up)),
-                        ..row
-                    },
-                    (false, None) => Fire {
-                        run,
-                        ..same_verdict(row, chosen)
-                    },
-                }));
+            let verdict = (&instant.excluded, instant.paused, instant.absent);
+            plan.records.push(Record::Fire(match verdict {
+                (Some(why), ..) => Fire {
+                    verdict: Verdict::Calendar,
+                    note: Some(why.clone()),
+                    ..row
+                },
+                (None, true, _) => Fire {
+                    verdict: Verdict::Paused,
+                    note: self.paused_note(instant.at),
+                    ..row
+                },
+                (None, false, Some((reason, _))) => Fire {
+                    reason: Some(reason),
+                    run: run.filter(|_| self.made_up(instant)),
+                    ..row
+                },
+                (None, false, None) => Fire {
+                    run,
+                    ..same_verdict(row, chosen)
+                },
+            }));
         }
     }
 

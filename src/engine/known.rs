@@ -15,6 +15,8 @@ pub struct Armed {
     pub schedule: Arc<Schedule>,
     /// Its next instant not yet decided.
     pub next_at: UnixMs,
+    /// How often the clock had been set back when this was read.
+    pub epoch: u64,
 }
 
 /// How far a live run has come.

@@ -5,6 +5,7 @@
 //! has nothing more to say; each call sees what the one before decided. Replanning at the same
 //! instant decides nothing. No clock, no store, no threads.
 
+mod absence;
 pub(in crate::engine) mod admit;
 mod dispatch;
 mod due;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::engine::known::JobState;
 use crate::engine::{Armed, LiveRun, Numbers, Over, Phase};
-use crate::model::{Fence, Gap, Job, Queue, QueuedRun, Record, RunId, ScheduleId, StopCause};
+use crate::model::{Back, Fence, Gap, Job, Queue, QueuedRun, Record, RunId, ScheduleId, StopCause};
 use crate::schedule::UnixMs;
 
 /// Everything the decisions depend on.
@@ -28,6 +28,7 @@ pub struct World {
     pub(in crate::engine) next_fence: Fence,
     pub(in crate::engine) boot_id: String,
     evicted: HashMap<ScheduleId, (UnixMs, u64)>,
+    epoch: u64,
 }
 
 /// How many gaps are kept for instants that are decided later.
@@ -74,8 +75,15 @@ impl World {
             armed.next_at = armed.next_at.max(*next_at);
         }
         if let Some(known) = self.armed.get(&id) {
-            armed.next_at = armed.next_at.max(known.next_at);
+            // Whoever decides knows best how far it has come; the store may lag behind.
+            armed.next_at = known.next_at;
+            armed.planned.fired = armed.planned.fired.max(known.planned.fired);
+            armed.epoch = known.epoch;
             self.order.remove(&(known.next_at, id));
+        }
+        if armed.epoch < self.epoch {
+            // Read before the clock was set back: the store will bring it again.
+            return;
         }
         if armed
             .planned
@@ -125,6 +133,43 @@ impl World {
     /// The store has everything up to this batch.
     pub fn committed(&mut self, batch: u64) {
         self.evicted.retain(|_, (_, needed)| *needed > batch);
+    }
+
+    /// The wall clock was set back: all schedules, or those that follow the clock, go on from there.
+    /// Those whose number of fires is bounded are forgotten: the store counts what is left of them
+    /// and brings them again.
+    pub fn rewind(&mut self, back: &Back) {
+        self.epoch += 1;
+        self.evicted.clear();
+        for armed in self.armed.values_mut() {
+            armed.epoch = self.epoch;
+        }
+        let ids: Vec<ScheduleId> = self
+            .armed
+            .values()
+            // One that is behind still owes what lies before.
+            .filter(|a| a.next_at > back.to)
+            .filter(|a| back.all || a.schedule.follows_the_clock())
+            .map(|a| a.planned.id)
+            .collect();
+        for id in ids {
+            let Some(mut armed) = self.armed.get(&id).cloned() else {
+                continue;
+            };
+            self.disarm(id);
+            if armed.planned.terms.max_fires.is_some() {
+                continue;
+            }
+            let start = armed.planned.terms.start_at.map(|at| at - 1);
+            if back.all {
+                armed.planned.from = back.to.max(start.unwrap_or(back.to));
+            }
+            let from = back.to.max(armed.planned.from);
+            if let Some(next_at) = armed.schedule.next_after(from) {
+                armed.next_at = next_at;
+                self.arm(armed);
+            }
+        }
     }
 
     /// The queues in the order in which they are served.
@@ -213,6 +258,9 @@ impl World {
         match record {
             Record::Fire(fire) => {
                 if let Some(new) = &fire.make {
+                    if let Some(armed) = self.armed.get_mut(&fire.schedule) {
+                        armed.planned.fired += 1;
+                    }
                     self.numbers.used(new.run);
                     self.insert_queued(crate::engine::admit::queued(new, self.deadline_of(new)));
                 }
@@ -221,6 +269,7 @@ impl World {
             Record::Start(start) => self.apply_start(start),
             Record::Ended(ended) => self.apply_ended(ended),
             Record::Drop(drop) => self.forget_queued(drop.run),
+            Record::Back(back) => self.rewind(back),
             Record::New(_) | Record::Spawned(_) | Record::Gap(_) | Record::Note(_) => {}
         }
     }

@@ -23,10 +23,12 @@ pub use id::{Fence, RunId, ScheduleId};
 pub use job::{
     CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Policy, Spec, check_name,
 };
-pub use planned::{Planned, ShiftTo, Terms};
+pub use planned::{
+    Planned, ShiftTo, Terms, UnreadableSchedule, Written, read_schedule, read_written,
+};
 pub use queue::Queue;
 pub use raw::Raw;
-pub use record::{Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
+pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
 pub use run::{Origin, Outcome, QueuedRun, RunState};
 pub use verdict::{MissReason, Verdict};
 pub use words::UnknownWord;

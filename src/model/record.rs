@@ -33,6 +33,9 @@ pub enum Record {
     Drop(Drop),
     /// Nobody was there to fire for a while.
     Gap(Gap),
+    /// The wall clock was set back.
+    #[serde(rename = "b")]
+    Back(Back),
     /// Something worth telling.
     Note(Note),
 }
@@ -226,6 +229,19 @@ pub struct Gap {
     pub until: UnixMs,
     /// Why.
     pub reason: MissReason,
+}
+
+/// The wall clock was set back further than lateness explains. Schedules that follow the clock go on
+/// from where it is now; what had been decided for the time after that is taken out of the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Back {
+    /// Where it was set to.
+    #[serde(rename = "t")]
+    pub to: UnixMs,
+    /// Whether all schedules go on from there: the clock had been wrong. After a smaller step those
+    /// that name fixed times wait until it passes where they were.
+    #[serde(rename = "l")]
+    pub all: bool,
 }
 
 words! {

@@ -16,6 +16,9 @@ use crate::process::pool::Pool;
 const IDLE_LIMIT_MS: i64 = 300_000;
 /// The longest pause between two attempts to reach a worker that is cut off, milliseconds.
 const LONGEST_PAUSE_MS: i64 = 500;
+/// After the death of an idle worker the next one is started in advance no sooner than this,
+/// milliseconds: where workers cannot live, as on a full disk, they would be started without end.
+const SPARE_PAUSE_MS: i64 = 1_000;
 
 impl Pool {
     /// Waits until a worker does something, `wake` becomes readable or the time is over; gives what
@@ -100,17 +103,26 @@ impl Pool {
             }
         }
         // The next start should not have to wait for a process to come to life.
-        if self.warm
-            && self.idle.is_empty()
-            && let Ok(number) = self.hire()
-        {
-            self.idle.push(number);
-        }
         let now = self.clock.now().boot;
+        if self.wants_spare() && now >= self.spare_from {
+            match self.hire() {
+                Ok(number) => self.idle.push(number),
+                Err(_) => self.idle_died(),
+            }
+        }
         while self.idle.len() > 1 && self.idle_since(0) + IDLE_LIMIT_MS <= now {
             let number = self.idle.remove(0);
             self.send_away(number);
         }
+    }
+
+    fn wants_spare(&self) -> bool {
+        self.warm && self.idle.is_empty()
+    }
+
+    /// An idle worker died or could not be had: the next one may fare the same.
+    pub(in crate::process) fn idle_died(&mut self) {
+        self.spare_from = self.clock.now().boot + SPARE_PAUSE_MS;
     }
 
     fn idle_since(&self, index: usize) -> i64 {
@@ -126,6 +138,9 @@ impl Pool {
         }
         if !self.corpses.is_empty() || !self.stranded.is_empty() {
             looks.push(20);
+        }
+        if self.wants_spare() {
+            looks.push((self.spare_from - self.clock.now().boot).max(20));
         }
         if self.idle.len() > 1 {
             let left = self.idle_since(0) + IDLE_LIMIT_MS - self.clock.now().boot;

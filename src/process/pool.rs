@@ -46,6 +46,8 @@ pub struct Pool {
     pub(in crate::process) surveyed: bool,
     pub(in crate::process) warm: bool,
     pub(in crate::process) pause_ms: i64,
+    /// Before this (boot clock) no worker is started in advance, because the last one died young.
+    pub(in crate::process) spare_from: i64,
 }
 
 impl Pool {
@@ -84,6 +86,7 @@ impl Pool {
             surveyed: false,
             warm: false,
             pause_ms: 1,
+            spare_from: i64::MIN,
         })
     }
 

@@ -196,7 +196,11 @@ impl Pool {
                 return self.judge(&[number]);
             }
             Use::Idle | Use::Leaving | Use::Vacant => {
+                let idle = place.used == Use::Idle;
                 place.used = Use::Vacant;
+                if idle {
+                    self.idle_died();
+                }
                 return self.clear_ledger(number);
             }
         };

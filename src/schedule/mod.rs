@@ -258,6 +258,17 @@ impl Schedule {
         std::iter::successors(self.next_after(after), |last| self.next_after(*last))
     }
 
+    /// Whether it follows the wall clock wherever that is set: one whose minute or hour is a
+    /// wildcard, and every interval. The others name fixed times, which both crons hold back while
+    /// the clock stands before where it was (crond(8): changes of less than three hours).
+    pub fn follows_the_clock(&self) -> bool {
+        match &self.when {
+            When::Fields(fields) => fields.is_wild(),
+            When::Elapsed { .. } | When::Calendar(_) | When::Hours(_) => true,
+            When::Reboot | When::At(_) => false,
+        }
+    }
+
     /// Says whether this is `@reboot`, which no time makes due.
     pub fn is_reboot(&self) -> bool {
         self.when == When::Reboot

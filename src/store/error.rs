@@ -79,9 +79,10 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
-            _ => StoreError::Sqlite(error),
+        if StoreError::from_busy(&error) {
+            StoreError::Busy
+        } else {
+            StoreError::Sqlite(error)
         }
     }
 }
@@ -106,6 +107,26 @@ impl StoreError {
             },
             other => other,
         }
+    }
+
+    /// Whether the disk failed, for want of room or otherwise.
+    pub fn is_of_the_disk(&self) -> bool {
+        let StoreError::Sqlite(error) = self else {
+            return false;
+        };
+        matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
+        )
+    }
+
+    /// Whether SQLite says that somebody else is at work.
+    pub(in crate::store) fn from_busy(error: &rusqlite::Error) -> bool {
+        let code = error.sqlite_error_code();
+        matches!(
+            code,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        )
     }
 
     /// Whether it may pass by itself.

@@ -3,11 +3,22 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Job, Pause, Planned, Policy, Spec};
-use crate::schedule::UnixMs;
+use crate::model::{Job, Pause, Planned, Policy, Spec, UnreadableSchedule, read_schedule};
+use crate::schedule::{Schedule, UnixMs, Zone};
 use crate::store::error::{json, word};
 use crate::store::versions::{END, change_schedules};
 use crate::store::{NewSchedule, Result, Store, StoreError};
+
+impl NewSchedule {
+    /// Makes it ready to be asked; `system` is the zone of those that name none.
+    ///
+    /// # Errors
+    /// As [`read_schedule`].
+    pub fn schedule(&self, system: &Zone) -> std::result::Result<Schedule, UnreadableSchedule> {
+        let zone = self.zone.as_deref();
+        read_schedule(&self.expr, zone, &self.dst, self.anchor, system)
+    }
+}
 
 /// A job with its schedules in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -247,7 +258,10 @@ pub(in crate::store) fn job_row(conn: &Connection, name: &str) -> Result<Option<
 
 /// Adds what stands in other tables.
 fn complete(conn: &Connection, mut row: JobRow) -> Result<JobRow> {
-    row.schedules = crate::store::schedules::of_job(conn, &row.job.name, false)?;
+    row.schedules = crate::store::schedules::of_job(conn, &row.job.name, false)?
+        .into_iter()
+        .map(|armed| (armed.planned, armed.next_at))
+        .collect();
     row.job.pauses = pauses(conn, &row.job.name)?;
     Ok(row)
 }

@@ -112,6 +112,7 @@ fn record_other(tx: &Transaction<'_>, record: &Record) -> Result<()> {
         Record::Ended(ended) => record_ended(tx, ended),
         Record::Drop(drop) => record_drop(tx, drop),
         Record::Gap(gap) => record_gap(tx, gap),
+        Record::Back(back) => crate::store::rewind::note_rewind(tx, back),
         Record::Note(note) => record_note(tx, note),
     }
 }
@@ -146,9 +147,15 @@ fn record_fire(tx: &Transaction<'_>, fire: &Fire) -> Result<Option<RunId>> {
         Some(next) => tx
             .prepare_cached("UPDATE due SET next_at = ?2 WHERE schedule = ?1 AND next_at < ?2")?
             .execute(params![fire.schedule.0, next])?,
-        None => tx
-            .prepare_cached("DELETE FROM due WHERE schedule = ?1 AND next_at <= ?2")?
-            .execute(params![fire.schedule.0, fire.until])?,
+        None => {
+            tx.prepare_cached(
+                "UPDATE schedule SET until_at = ?2, done = 1
+                 WHERE id = ?1 AND until_at IS NULL AND max_fires IS NOT NULL",
+            )?
+            .execute(params![fire.schedule.0, fire.until])?;
+            tx.prepare_cached("DELETE FROM due WHERE schedule = ?1 AND next_at <= ?2")?
+                .execute(params![fire.schedule.0, fire.until])?
+        }
     };
     Ok(run)
 }

@@ -16,6 +16,7 @@ mod ledger;
 mod outputs;
 mod queue;
 mod renew;
+mod rewind;
 mod runs;
 mod schedules;
 mod schema;
@@ -38,6 +39,7 @@ pub use jobs::JobRow;
 pub use outputs::StoredOutput;
 pub use queue::{Cancelled, LiveRow};
 pub use renew::CaughtUp;
+pub use rewind::Rewound;
 pub use runs::{AttemptRow, Request, RunFilter, RunRow};
 pub use schedules::Armed;
 pub use schema::VERSION;
@@ -89,6 +91,9 @@ impl Store {
             Connection::open_with_flags(path, flags).map_err(|e| StoreError::of_open(e, path))?;
         conn.busy_timeout(BUSY)?;
         let found = schema::version(&conn).map_err(|e| e.at(path))?;
+        if found == 0 && schema::is_fresh(&conn, Some(path)).map_err(|e| e.at(path))? {
+            return Store::in_memory();
+        }
         if found != VERSION {
             return Store::ready(conn, Some(path)).map_err(|e| e.at(path));
         }
@@ -112,9 +117,9 @@ impl Store {
         }
         conn.busy_timeout(BUSY)?;
         // The first statement that reads the file says whether it is a database at all.
-        schema::version(&conn)?;
+        schema::is_fresh(&conn, path)?;
         if path.is_some() {
-            conn.pragma_update(None, "journal_mode", "WAL")?;
+            schema::write_ahead(&conn)?;
         }
         conn.pragma_update(None, "synchronous", "FULL")?;
         schema::migrate(&mut conn, path)?;

@@ -211,21 +211,17 @@ impl Store {
         })
     }
 
-    /// How many numbers to put aside: one for each schedule due by an instant and one for the next,
-    /// up to a bound.
+    /// How many numbers to put aside: one for each schedule due by an instant, up to a bound; and
+    /// when the first schedule after that instant is due.
     ///
     /// # Errors
     /// Those of reading.
-    pub fn numbers_wanted(&self, by: UnixMs) -> Result<i64> {
+    pub fn numbers_wanted(&self, by: UnixMs) -> Result<(i64, Option<UnixMs>)> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT count(*) + 1 FROM (SELECT 1 FROM due WHERE next_at <= ?1 LIMIT ?2)",
+            "SELECT (SELECT count(*) FROM (SELECT 1 FROM due WHERE next_at <= ?1 LIMIT ?2)),
+               (SELECT min(next_at) FROM due WHERE next_at > ?1)",
         )?;
-        let wanted: i64 = statement.query_row([by, NUMBERS_ASIDE], |row| row.get(0))?;
-        let any: bool = self
-            .conn
-            .prepare_cached("SELECT EXISTS(SELECT 1 FROM due)")?
-            .query_row([], |row| row.get(0))?;
-        Ok(if any { wanted } else { 0 })
+        Ok(statement.query_row([by, NUMBERS_ASIDE], |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
     /// The next provisional number, given the first there is.

@@ -14,6 +14,14 @@ pub struct Armed {
     pub planned: Planned,
     /// Its next instant not yet decided; 0 where it is still to be planned.
     pub next_at: UnixMs,
+    /// Whether it owes instants at all.
+    pub owes: bool,
+    /// When it was ended or done, whatever its terms say.
+    pub ended: Option<UnixMs>,
+    /// Whether it was given all the runs its terms allow.
+    pub done: bool,
+    /// Whether it could not be read when it was last tried.
+    pub failed: bool,
 }
 
 const COLUMNS: &str =
@@ -22,7 +30,8 @@ const COLUMNS: &str =
   (SELECT c.name FROM calendar c WHERE c.id = s.calendar) AS calendar_name,
   (SELECT c.spec FROM calendar c WHERE c.id = s.calendar) AS calendar_spec,
   CASE WHEN s.max_fires IS NULL THEN 0 ELSE (SELECT count(*) FROM fire f
-    WHERE f.schedule = s.id AND f.verdict = 'run') END AS fired";
+    WHERE f.schedule = s.id AND f.verdict = 'run') END AS fired,
+  s.done, s.error IS NOT NULL AS failed";
 
 impl Store {
     /// The schedules due soonest: all that are due by `by`, and beyond that as many as make `limit`.
@@ -56,10 +65,7 @@ impl Store {
     /// # Errors
     /// Those of reading.
     pub fn owing(&self, job: &str) -> Result<Vec<Armed>> {
-        Ok(of_job(&self.conn, job, true)?
-            .into_iter()
-            .map(|(planned, next_at)| Armed { planned, next_at })
-            .collect())
+        of_job(&self.conn, job, true)
     }
 
     /// One version by its number.
@@ -187,11 +193,7 @@ impl Store {
 }
 
 /// The versions of a job's schedules: those in force, or those that still owe instants.
-pub(in crate::store) fn of_job(
-    conn: &Connection,
-    job: &str,
-    owing: bool,
-) -> Result<Vec<(Planned, UnixMs)>> {
+pub(in crate::store) fn of_job(conn: &Connection, job: &str, owing: bool) -> Result<Vec<Armed>> {
     let which = if owing {
         "d.next_at IS NOT NULL AND (s.until_at IS NULL OR d.next_at <= s.until_at)"
     } else {
@@ -202,10 +204,7 @@ pub(in crate::store) fn of_job(
          WHERE s.job = ?1 AND {which} ORDER BY s.id"
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map([job], |row| {
-        let armed = read(row)?;
-        Ok((armed.planned, armed.next_at))
-    })?;
+    let rows = statement.query_map([job], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -241,5 +240,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Armed> {
             fired: row.get("fired")?,
         },
         next_at: row.get::<_, Option<i64>>(8)?.unwrap_or(0),
+        owes: row.get::<_, Option<i64>>(8)?.is_some(),
+        ended: until,
+        done: row.get("done")?,
+        failed: row.get("failed")?,
     })
 }

@@ -1,6 +1,7 @@
 //! The schema's history: an append-only list, numbered by `user_version`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -11,6 +12,10 @@ const MIGRATIONS: &[&str] = &[include_str!("0001_start.sql")];
 
 /// The version this program writes.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// How often, and how far apart, the change to write-ahead logging is tried.
+const TRIES: u32 = 1_000;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Marks the file as ours for `file(1)` and for ourselves: "crak".
 const APPLICATION_ID: i64 = 0x6372_616b;
@@ -29,9 +34,6 @@ pub(in crate::store) fn migrate(conn: &mut Connection, path: Option<&Path>) -> R
             found,
             known: VERSION,
         });
-    }
-    if found == 0 {
-        refuse_foreign(conn, path)?;
     }
     if found == VERSION {
         return Ok(());
@@ -57,10 +59,35 @@ pub(in crate::store) fn version(conn: &Connection) -> Result<i64> {
     Ok(conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-fn refuse_foreign(conn: &Connection, path: Option<&Path>) -> Result<()> {
-    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+/// Whether nobody has written anything yet, or the maker is just about to.
+///
+/// # Errors
+/// [`StoreError::Foreign`] where it is the database of another program.
+pub(in crate::store) fn is_fresh(conn: &Connection, path: Option<&Path>) -> Result<bool> {
+    // One statement sees one state, so that a store that is made meanwhile is not taken for foreign.
+    let (version, tables): (i64, i64) = conn.query_row(
+        "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     match path {
-        Some(path) if tables > 0 => Err(StoreError::Foreign(path.to_path_buf())),
-        _ => Ok(()),
+        Some(path) if version == 0 && tables > 0 => Err(StoreError::Foreign(path.to_path_buf())),
+        _ => Ok(version == 0),
+    }
+}
+
+/// Writes ahead from now on. The change of mode is refused, and not waited for, while somebody else
+/// has the file open, as happens where two make it at once.
+pub(in crate::store) fn write_ahead(conn: &Connection) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        match conn
+            .pragma_update(None, "journal_mode", "WAL")
+            .map_err(StoreError::from)
+        {
+            Err(e) if e.is_busy() && tries < TRIES => tries += 1,
+            done => return done,
+        }
+        std::thread::sleep(PAUSE);
     }
 }

@@ -236,6 +236,19 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// The zones that schedules in force go by; none stands for the host's own.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn zones_in_force(&self) -> Result<Vec<Option<String>>> {
+        let mut statement = self
+            .conn
+            .prepare("SELECT DISTINCT zone FROM schedule WHERE until_at IS NULL")?;
+        Ok(statement
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+
     /// Ends the schedules that go by a zone, or by the host's own where none is named, and makes
     /// them anew from now on: the zone's rules have changed. Says how many.
     ///

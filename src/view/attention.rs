@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use crate::model::{Outcome, RunId, RunState};
 use crate::schedule::{Schedule, UnixMs, Zone};
 use crate::store::{MissedGroup, Result, RunFilter, RunRow, Store};
-use crate::view::audit::read;
 use crate::view::items::missed_state;
 use crate::view::time::{clock, span};
 use crate::view::words::{count, detail, is_failure, reason};
@@ -171,7 +170,7 @@ pub fn pace(store: &Store, run: &RunRow, zone: &Zone, now: UnixMs) -> Result<Pac
     let schedules: Vec<Schedule> = job
         .schedules
         .iter()
-        .filter_map(|(planned, _)| read(planned, zone).ok())
+        .filter_map(|(planned, _)| planned.schedule(zone).ok())
         .collect();
     let next = |after| schedules.iter().filter_map(|s| s.next_after(after)).min();
     let first = next(started).filter(|at| *at < now);
@@ -224,12 +223,12 @@ impl Look<'_> {
                 Kind::Degraded,
                 "DEGRADED",
                 why.clone(),
-                "crake doctor",
+                "crake events",
             ));
         }
         if let Some(age) = self.daemon.beat_age_ms.filter(|age| *age > BEAT_MS) {
             let text = format!("the firing loop last came round {} ago", span(age));
-            let beat = about(Kind::Beat, "BEAT", text, "crake doctor");
+            let beat = about(Kind::Beat, "BEAT", text, "crake events");
             found.push(Attention {
                 since: Some(self.now - age),
                 ..beat
@@ -276,7 +275,7 @@ impl Look<'_> {
                 run: None,
                 since: Some(since),
                 text: format!("due {} and not decided", clock(since, self.zone)),
-                hint: format!("crake explain {job}"),
+                hint: format!("crake fires {job}"),
                 job: Some(job),
             })
             .collect())

@@ -8,7 +8,7 @@
 use std::iter::Peekable;
 
 use crate::model::{Planned, ScheduleId};
-use crate::schedule::{ParseOptions, Schedule, UnixMs, Zone};
+use crate::schedule::{Schedule, UnixMs, Zone};
 use crate::store::{Result, Store};
 use crate::view::Daemon;
 
@@ -164,10 +164,10 @@ pub fn audit(store: &Store, question: &Question<'_>) -> Result<Audit> {
             audit.owed += 1;
             continue;
         };
-        match read(&planned, question.zone) {
+        match planned.schedule(question.zone) {
             Ok(schedule) if schedule.is_reboot() => {}
             Ok(schedule) => hold(store, question, &planned, &schedule, until, &mut audit)?,
-            Err(why) => audit.unreadable.push((planned.job, why)),
+            Err(why) => audit.unreadable.push((planned.job, why.to_string())),
         }
     }
     for twice in store.duplicates(question.job, question.since.unwrap_or(i64::MIN))? {
@@ -183,28 +183,6 @@ pub fn audit(store: &Store, question: &Question<'_>) -> Result<Audit> {
         }
     }
     Ok(audit)
-}
-
-/// Reads a stored schedule as the daemon does.
-///
-/// # Errors
-/// In words, where the expression or the zone is not understood.
-pub fn read(planned: &Planned, system: &Zone) -> std::result::Result<Schedule, String> {
-    let zone = match &planned.zone {
-        Some(name) => Zone::named(name).map_err(|e| e.to_string())?,
-        None => system.clone(),
-    };
-    let dst = planned
-        .dst
-        .parse()
-        .map_err(|_| format!("unknown dst rule \"{}\"", planned.dst))?;
-    let options = ParseOptions {
-        zone,
-        dst,
-        anchor: planned.anchor,
-        ..ParseOptions::default()
-    };
-    Schedule::parse(&planned.expr, &options).map_err(|e| e.to_string())
 }
 
 /// Holds the rows of one version against its instants; both sides are walked once, in order.

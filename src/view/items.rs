@@ -152,6 +152,7 @@ impl Items {
                 "beat_age_ms": status.daemon.beat_age_ms,
                 "since": self.maybe_at(status.daemon.since),
                 "degraded": status.daemon.degraded,
+                "silent": status.daemon.silent,
             },
             "jobs": status.counts.jobs,
             "paused": status.counts.paused,

@@ -76,6 +76,10 @@ impl Status {
                 stamp(at, zone, now),
                 relative(at, now)
             ),
+            // The cursors in the store stay where they are while it cannot be written.
+            None if self.daemon.degraded.is_some() => {
+                writeln!(out, "   next: not known while degraded")
+            }
             None => writeln!(out, "   next: nothing is planned"),
         }
     }

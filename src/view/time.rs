@@ -60,6 +60,27 @@ pub fn in_full(at: UnixMs, zone: &Zone) -> String {
     )
 }
 
+/// An instant in a table: the time alone on the same day, with the weekday within six days, with
+/// the date beyond.
+pub fn in_short(at: UnixMs, now: UnixMs, zone: &Zone) -> String {
+    let (civil, today) = (zone.to_local(at), zone.to_local(now));
+    let time = match civil.second {
+        0 => format!("{:02}:{:02}", civil.hour, civil.minute),
+        second => format!("{:02}:{:02}:{second:02}", civil.hour, civil.minute),
+    };
+    let date = |c: Civil| (c.year, c.month, c.day);
+    if date(civil) == date(today) {
+        time
+    } else if (at - now).abs() < 6 * DAY {
+        format!("{} {time}", weekday(civil))
+    } else {
+        format!(
+            "{:04}-{:02}-{:02} {time}",
+            civil.year, civil.month, civil.day
+        )
+    }
+}
+
 /// The weekday in three letters.
 pub fn weekday(civil: Civil) -> &'static str {
     WEEKDAYS[civil.weekday() as usize % 7]
@@ -101,13 +122,15 @@ pub fn span(ms: i64) -> String {
     }
 }
 
-/// A length of time in one unit: `16s`, `42m`, `23h`, `6d`.
+/// A length of time, roughly: `16s`, `42m`, `1h48m`, `23h`, `6d`.
 pub fn short(ms: i64) -> String {
     let ms = ms.max(0);
+    let (hours, minutes) = (ms / HOUR, ms % HOUR / MINUTE);
     match ms {
         0..MINUTE => format!("{}s", ms / SECOND),
-        MINUTE..HOUR => format!("{}m", ms / MINUTE),
-        HOUR..DAY => format!("{}h", ms / HOUR),
+        MINUTE..HOUR => format!("{minutes}m"),
+        _ if hours < 10 && minutes > 0 => format!("{hours}h{minutes:02}m"),
+        _ if hours < 72 => format!("{hours}h"),
         _ => format!("{}d", ms / DAY),
     }
 }

@@ -1,5 +1,7 @@
 //! `add`, `list`, `show`, `pause`, `resume` and `rm`, through the program.
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use crate::support::sandbox::Sandbox;
@@ -227,4 +229,27 @@ fn cli_empty_list_says_what_to_do_and_makes_nothing() {
     assert!(list.stderr.contains("crake import"), "{list:?}");
     assert!(!sandbox.path("home").exists());
     assert!(sandbox.items(&["list"]).is_empty());
+}
+
+#[test]
+fn a_home_made_by_several_at_once_serves_all_of_them() {
+    for _ in 0..10 {
+        let sandbox = Sandbox::new();
+        let start = |args: &[&str]| {
+            let mut command = sandbox.command();
+            command.args(args).stdout(Stdio::null());
+            command.stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let mut all = Vec::new();
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            all.push(start(&["add", name, "-c", "true"]));
+            all.push(start(&["status"]));
+        }
+        for child in all {
+            let ended = child.wait_with_output().unwrap();
+            let words = String::from_utf8_lossy(&ended.stderr).into_owned();
+            assert!(ended.status.success(), "{words}");
+        }
+        assert_eq!(sandbox.items(&["list"]).len(), 6);
+    }
 }

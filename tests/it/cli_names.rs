@@ -10,6 +10,7 @@ use crake::schedule::Zone;
 use crake::view::time::rfc3339;
 
 use crate::support::bench::{Bench, new_run, whole_run};
+use crate::support::sandbox::Sandbox;
 
 #[test]
 fn runs_have_several_names() {
@@ -84,4 +85,46 @@ fn times_are_read_on_the_clock_they_are_shown_in() {
     let day = past(&ctx, "today").unwrap() - past(&ctx, "yesterday").unwrap();
     assert!((82_800_000..=90_000_000).contains(&day));
     assert!(past(&ctx, "whenever").is_err() && past(&ctx, "2026-13-01").is_err());
+}
+
+#[test]
+fn what_is_suggested_exists() {
+    let root = crake::cli::root_command();
+    let known: Vec<&str> = root.get_subcommands().map(|c| c.get_name()).collect();
+    let mut suggested = 0;
+    for file in crate::tidy::rust_files("src") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let said = text.lines().filter(|l| !l.trim_start().starts_with("//"));
+        for (_, rest) in said.flat_map(|line| {
+            ["\"crake ", "`crake "]
+                .into_iter()
+                .flat_map(move |mark| Some((mark, line.split(mark).nth(1)?)))
+        }) {
+            let verb: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
+            if !verb.is_empty() && !rest.starts_with("worker in") {
+                suggested += 1;
+                assert!(known.contains(&verb.as_str()), "{file:?}: crake {verb}");
+            }
+        }
+    }
+    assert!(suggested > 20, "only {suggested} suggestions were found");
+}
+
+#[test]
+fn help_is_given_to_whoever_asks_for_it_as_a_command() {
+    let sandbox = Sandbox::new();
+    let asked = sandbox.ok(&["help"]).stdout;
+    assert_eq!(asked, sandbox.ok(&["--help"]).stdout);
+    let asked = sandbox.ok(&["help", "add"]).stdout;
+    assert_eq!(asked, sandbox.ok(&["add", "--help"]).stdout);
+}
+
+#[test]
+fn an_error_does_not_pass_on_what_a_terminal_obeys() {
+    let sandbox = Sandbox::new();
+    let answer = sandbox.run(&["run", "\u{1b}[31mred\nerror: fake"]);
+    assert_eq!(answer.code, 3);
+    assert!(!answer.stderr.contains('\u{1b}'), "{answer:?}");
+    let first = answer.stderr.lines().next().unwrap();
+    assert_eq!(first, "error: no job named \"red error: fake\"");
 }

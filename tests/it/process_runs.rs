@@ -1,13 +1,14 @@
 //! Runs as the job and as the core see them.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 
 use crake::model::{Command, Exit, Fence, Outcome, Raw, StopCause};
 use crake::process::{Captured, PoolError, Stream};
 
 use crate::process_house::House;
-use crate::support::wait::until;
+use crate::support::wait::{mono, until};
 
 fn argv(words: &[&str]) -> Command {
     Command::Argv(words.iter().map(|w| Raw::from(*w)).collect())
@@ -328,4 +329,29 @@ fn a_claim_is_given_once_and_a_full_house_says_so() {
         1,
         "the worker is still there for another"
     );
+}
+
+#[test]
+fn workers_that_die_at_birth_are_not_started_without_end() {
+    let mut house = House::new();
+    let births = house.dir.path().join("births");
+    let program = house.dir.path().join("stillborn");
+    fs::write(
+        &program,
+        format!("#!/bin/sh\necho born >> {}\n", births.display()),
+    )
+    .unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    house.pool = house.pool.take().map(|pool| pool.with_program(&program));
+    let order = house.line(1, "true");
+    house.start(&order);
+    assert_eq!(house.lost(1), "workers died before they could take it");
+    let (wake, _waker) = rustix::pipe::pipe().unwrap();
+    let end = mono() + 700;
+    while mono() < end {
+        let left = std::time::Duration::from_millis((end - mono()).max(0) as u64);
+        house.pool().wait(wake.as_fd(), Some(left));
+    }
+    let count = fs::read_to_string(&births).unwrap().lines().count();
+    assert!(count <= 8, "{count} workers were started in a second");
 }

@@ -254,3 +254,20 @@ fn migrating_twice_changes_nothing() {
     let again = Store::open(&dir.path().join("crake.db")).expect("a store");
     assert_eq!(again.job_names().expect("names"), ["hello"]);
 }
+
+/// Found by a status that was asked while the daemon made the store: it read the version before the
+/// other's commit and the tables after it, and took the store for another program's.
+#[test]
+fn many_at_once_make_one_store() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("crake.db");
+        std::thread::scope(|scope| {
+            let open = || Store::open(&path).map(|_| ()).map_err(|e| e.to_string());
+            let opened: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            for thread in opened {
+                assert_eq!(thread.join().expect("a thread"), Ok(()));
+            }
+        });
+    }
+}

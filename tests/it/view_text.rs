@@ -111,7 +111,16 @@ fn lengths_and_distances_are_short() {
     ] {
         assert_eq!(span(ms), text);
     }
-    assert_eq!(short(2_520_000), "42m");
+    for (ms, text) in [
+        (2_520_000, "42m"),
+        (6_480_000, "1h48m"),
+        (7_200_000, "2h"),
+        (82_800_000, "23h"),
+        (172_800_000, "48h"),
+        (518_400_000, "6d"),
+    ] {
+        assert_eq!(short(ms), text);
+    }
     assert_eq!(relative(16_000, 0), "in 16s");
     assert_eq!(relative(0, 2_520_000), "42m ago");
     assert_eq!(relative(500, 0), "now");

@@ -39,6 +39,8 @@ pub struct Fakes {
     pub starts: Vec<(RunId, u32, Fence)>,
     /// Exit codes of every attempt that ended by itself.
     pub codes: BTreeMap<Fence, i32>,
+    /// Claims whose worker was killed.
+    pub killed: std::collections::BTreeSet<Fence>,
     /// The time, for starts.
     pub now: UnixMs,
     /// Decides how long processes live and how they end.
@@ -124,6 +126,7 @@ impl Fakes {
         {
             attempt.stage = Stage::Dead(false);
             attempt.told = false;
+            self.killed.insert(fence);
         }
     }
 

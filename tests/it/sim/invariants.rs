@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crake::daemon::zones::Zones;
-use crake::model::RunState;
+use crake::model::{Outcome, RunState};
 use crake::schedule::Zone;
 use crake::store::{FireFilter, RunFilter, Store};
 
@@ -17,17 +16,18 @@ pub fn check(scene: &mut Scene) {
     every_run_has_ended(scene, &store);
     no_attempt_started_twice(scene);
     outcomes_are_true(scene, &store);
+    only_what_lost_its_worker_is_lost(scene, &store);
+    no_schedule_fires_more_often_than_its_terms_allow(scene, &store);
     let fires = store.fires(&FireFilter::default()).expect("fires");
     scene.told.fires = fires.len() as u64;
     scene.told.starts = scene.fakes.starts.len() as u64;
 }
 
 fn every_instant_has_one_row(scene: &Scene, store: &Store) {
-    let zones = Zones::new(Zone::utc());
     for armed in store.every_schedule().expect("schedules") {
         let planned = &armed.planned;
-        let schedule = zones.schedule(planned).expect("a schedule");
-        let until = planned.until.unwrap_or(scene.now());
+        let schedule = planned.schedule(&Zone::utc()).expect("a schedule");
+        let until = planned.until.map_or(scene.now(), |at| at.min(scene.now()));
         let instants: BTreeSet<i64> = schedule
             .upcoming(planned.from)
             .take_while(|at| *at <= until)
@@ -90,8 +90,10 @@ fn every_run_has_ended(scene: &Scene, store: &Store) {
     let open = store.runs(&filter).expect("runs");
     assert!(
         open.is_empty(),
-        "seed {}: still open: {open:#?}",
-        scene.seed
+        "seed {}: still open at {}: {open:?}; workers: {:?}",
+        scene.seed,
+        scene.now(),
+        scene.fakes.attempts
     );
     assert!(
         scene.fakes.attempts.is_empty(),
@@ -109,6 +111,37 @@ fn no_attempt_started_twice(scene: &Scene) {
             "seed {}: run {run} attempt {attempt} was started twice (claim {fence})",
             scene.seed
         );
+    }
+}
+
+fn no_schedule_fires_more_often_than_its_terms_allow(scene: &Scene, store: &Store) {
+    for armed in store.every_schedule().expect("schedules") {
+        let planned = &armed.planned;
+        if let Some(most) = planned.terms.max_fires {
+            assert!(
+                planned.fired <= most,
+                "seed {}: {} fired {} times of {most}",
+                scene.seed,
+                planned.job,
+                planned.fired
+            );
+        }
+    }
+}
+
+/// A claim that never reached a worker is started after a crash, not given up.
+fn only_what_lost_its_worker_is_lost(scene: &Scene, store: &Store) {
+    for run in store.runs(&RunFilter::default()).expect("runs") {
+        for attempt in store.attempts(run.run).expect("attempts") {
+            let lost = attempt.outcome == Some(Outcome::Lost);
+            assert!(
+                !lost || scene.fakes.killed.contains(&attempt.fence),
+                "seed {}: run {} attempt {} is lost and its worker was not",
+                scene.seed,
+                run.run,
+                attempt.n
+            );
+        }
     }
 }
 

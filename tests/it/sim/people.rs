@@ -1,6 +1,8 @@
 //! What people, SQL clients and other programs do to the store meanwhile.
 
-use crake::model::{CatchUp, Command, Job, OnLost, Origin, Overlap, Pause, Policy, RunId, Spec};
+use crake::model::{
+    CatchUp, Command, Job, OnLost, Origin, Overlap, Pause, Policy, RunId, Spec, Terms,
+};
 use crake::store::{NewSchedule, Request};
 
 use super::scene::Scene;
@@ -51,9 +53,16 @@ impl Scene {
             version: 1,
             listed: true,
         };
-        let schedule = NewSchedule {
+        let mut schedule = NewSchedule {
             zone: Some("America/New_York".to_owned()),
             ..NewSchedule::of(expr)
+        };
+        schedule.terms = Terms {
+            jitter_ms: if self.dice.one_in(4) { 3_000 } else { 0 },
+            max_fires: self.dice.one_in(6).then_some(7),
+            start_at: self.dice.one_in(8).then_some(self.now() + 600_000),
+            end_at: self.dice.one_in(8).then_some(self.now() + 7_200_000),
+            ..Terms::default()
         };
         let now = self.now();
         let put = self.store().put_job(&job, &[schedule], true, "sim", now);

@@ -138,6 +138,7 @@ impl Scene {
             4 => self.clock.suspend(self.dice.below(1_200_000)),
             5 => self.clock.step(self.dice.below(1_800_000)),
             6 => self.clock.step(-self.dice.below(1_800_000)),
+            16 => self.clock.step(-self.dice.below(20_000_000)),
             7 => self.fakes.kill_one(),
             8 => self.client_inserts(),
             9 => self.somebody_cancels(),
@@ -327,14 +328,21 @@ impl Scene {
                 .put_job(&row.job, &[], true, "sim", now)
                 .expect("an edit");
         }
+        let mut calm = 0;
         for _ in 0..600 {
             self.turn();
-            self.clock.advance(5_000);
+            self.clock.advance(60_000);
             self.fakes.advance(self.now());
             let store = self.store();
             let quiet = store.live().expect("a look").is_empty()
                 && store.next_run_at(i64::MIN).expect("a look").is_none();
-            if quiet && self.fakes.attempts.is_empty() {
+            // The store side may lag behind: once quiet is not yet calm.
+            calm = if quiet && self.fakes.attempts.is_empty() {
+                calm + 1
+            } else {
+                0
+            };
+            if calm > 12 {
                 break;
             }
         }

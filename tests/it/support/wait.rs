@@ -14,13 +14,27 @@ pub fn mono() -> i64 {
 
 /// Looks until `look` gives something; fails the test with `what` when it takes too long.
 #[track_caller]
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let last = mono() + PATIENCE_MS;
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE_MS, what, look)
+}
+
+/// The same with another deadline, where the time it takes is part of what is promised.
+#[track_caller]
+pub fn within<T>(ms: i64, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let last = mono() + ms;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(mono() < last, "waited in vain: {what}");
+        assert!(mono() < last, "waited {ms} ms in vain: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Lets a span pass in which something is to happen or to fall due.
+pub fn pass(ms: i64) {
+    let end = mono() + ms;
+    within(ms + PATIENCE_MS, "the clock goes on", || {
+        (mono() >= end).then_some(())
+    });
 }

@@ -74,6 +74,7 @@ impl Bench {
             },
             schedule: Arc::new(schedule),
             next_at,
+            epoch: 0,
         });
     }
 
