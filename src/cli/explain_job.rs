@@ -6,8 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::explain::{FIRES, fire_item, fire_line, schedule_item, schedule_lines};
 use crate::cli::item::{self, JobItem};
-use crate::cli::moment;
-use crate::cli::{alive, read_schedule, terms};
+use crate::cli::{alive, moment, read_schedule, terms};
 use crate::model::{Overlap, RunState};
 use crate::schedule::{Civil, Resolved, UnixMs, Zone};
 use crate::store::{RunFilter, Store};
@@ -93,27 +92,14 @@ pub fn at_instant(
 
 /// The instant a text means on a zone's clock, and what it says where that clock never shows it.
 fn instant(text: &str, zone: &Zone, now: UnixMs) -> Result<(UnixMs, Option<Civil>), CliError> {
-    let text = dated(text.trim(), zone, now);
-    let at = moment::instant(&text, zone, now, -1)?;
-    // Read as a time of UTC, a local time is what the clock was to show; others stay the same.
-    let wall = moment::instant(&text, &Zone::utc(), now, -1)?;
+    let at = moment::instant(text, zone, now, 1)?;
+    // Read as a time of UTC a local time becomes another instant; all others stay the same.
+    let is_local = moment::instant(text, &Zone::utc(), now, 1)? != at;
+    let here = zone.to_local(now).to_wall() * 1000;
+    let wall = moment::instant(text, &Zone::utc(), here, 1)?;
     let written = Zone::utc().to_local(wall);
-    let skipped = wall != at && matches!(zone.resolve(written), Resolved::Gap { .. });
+    let skipped = is_local && matches!(zone.resolve(written), Resolved::Gap { .. });
     Ok((at, skipped.then_some(written)))
-}
-
-/// A time of day alone, or with a word for its day, with the date written out.
-fn dated(text: &str, zone: &Zone, now: UnixMs) -> String {
-    let (days, time) = match text.split_once(' ') {
-        Some(("yesterday", time)) => (-1, time),
-        Some(("today", time)) => (0, time),
-        Some(("tomorrow", time)) => (1, time),
-        None if text.contains(':') && !text.contains('-') => (0, text),
-        _ => return text.to_owned(),
-    };
-    let wall = zone.to_local(now).to_wall() + days * 86_400;
-    let day = Civil::from_wall(wall);
-    format!("{:04}-{:02}-{:02} {time}", day.year, day.month, day.day)
 }
 
 /// Explains a job as it stands.

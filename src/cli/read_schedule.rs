@@ -25,7 +25,16 @@ pub fn drafted(ctx: &Context, new: &NewSchedule) -> Result<Timetable, CliError> 
         Some(name) => Some(calendar::find(&ctx.read()?, name)?.spec),
         None => None,
     };
-    bounded(ctx, new, spec.as_deref(), 0)
+    let written = Written {
+        expr: &new.expr,
+        zone: new.zone.as_deref(),
+        dst: &new.dst,
+        anchor: new.anchor,
+        terms: Some(&new.terms),
+        calendar: spec.as_deref(),
+    };
+    let schedule = read_written(&written, &ctx.zone)?;
+    Ok(Timetable::new(schedule, &new.terms, 0))
 }
 
 /// Reads a schedule of the store.
@@ -37,26 +46,15 @@ pub fn stored(ctx: &Context, planned: &Planned) -> Result<Timetable, CliError> {
     Ok(Timetable::new(schedule, &planned.terms, planned.fired))
 }
 
-/// Reads a schedule of a job whose calendar, if it has one, says `spec`.
+/// The zone of a name, or the host's.
 ///
 /// # Errors
-/// As [`read`], and a calendar that is none.
-pub fn bounded(
-    ctx: &Context,
-    new: &NewSchedule,
-    spec: Option<&str>,
-    fired: i64,
-) -> Result<Timetable, CliError> {
-    let written = Written {
-        expr: &new.expr,
-        zone: new.zone.as_deref(),
-        dst: &new.dst,
-        anchor: new.anchor,
-        terms: Some(&new.terms),
-        calendar: spec,
-    };
-    let schedule = read_written(&written, &ctx.zone)?;
-    Ok(Timetable::new(schedule, &new.terms, fired))
+/// An unknown zone.
+pub fn zone_of(ctx: &Context, name: Option<&str>) -> Result<Zone, CliError> {
+    match name {
+        Some(name) => Ok(Zone::named(name)?),
+        None => Ok(ctx.zone.clone()),
+    }
 }
 
 /// The part of a stored schedule that somebody wrote.
@@ -79,16 +77,5 @@ pub fn why_none(schedule: &Schedule) -> &'static str {
         }
         Dialect::At => "that instant has passed",
         _ => "never fires: no such day comes",
-    }
-}
-
-/// The zone of a name, or the host's.
-///
-/// # Errors
-/// An unknown zone.
-pub fn zone_of(ctx: &Context, name: Option<&str>) -> Result<Zone, CliError> {
-    match name {
-        Some(name) => Ok(Zone::named(name)?),
-        None => Ok(ctx.zone.clone()),
     }
 }

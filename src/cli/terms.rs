@@ -5,8 +5,7 @@ use clap::builder::PossibleValuesParser;
 use crate::cli::context::Context;
 use crate::cli::draft::Draft;
 use crate::cli::error::{CliError, Kind};
-use crate::cli::moment;
-use crate::cli::read_schedule;
+use crate::cli::{moment, read_schedule};
 use crate::model::{ShiftTo, format_duration, parse_duration};
 use crate::schedule::{Dialect, UnixMs};
 use crate::store::NewSchedule;
@@ -83,9 +82,8 @@ impl TermFlags {
         };
         if let Some(text) = &self.start {
             let start = instant(text, new)?;
-            if start.is_some() || new.anchor == new.terms.start_at {
-                new.anchor = None;
-            }
+            // Intervals are counted from the start, unless from another instant on purpose.
+            new.anchor = new.anchor.filter(|_| start.is_none());
             new.terms.start_at = start;
         }
         if let Some(text) = &self.end {
@@ -106,7 +104,6 @@ impl TermFlags {
         if let Some(Most(most)) = self.max_fires {
             terms.max_fires = most;
         }
-        anchor(new);
         Ok(())
     }
 }
@@ -118,18 +115,6 @@ impl TermFlags {
 pub fn instant(ctx: &Context, new: &NewSchedule, text: &str) -> Result<UnixMs, CliError> {
     let zone = read_schedule::zone_of(ctx, new.zone.as_deref())?;
     moment::instant(text, &zone, ctx.now(), 1)
-}
-
-/// Counts `every …` from its start, where it has one and nothing else is said.
-pub fn anchor(new: &mut NewSchedule) {
-    if new.anchor.is_none() && is_counted(new) {
-        new.anchor = new.terms.start_at;
-    }
-}
-
-/// Whether a schedule is counted from an instant.
-pub fn is_counted(new: &NewSchedule) -> bool {
-    new.expr.trim_start().starts_with("every")
 }
 
 /// Fires looked at to find the shortest time between two.

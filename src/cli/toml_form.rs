@@ -221,8 +221,7 @@ fn entries_of(
     let own = own?;
     let shared = own.first().filter(|first| own.iter().all(|o| o == *first));
     let entry = |(new, own): (&NewSchedule, &TermKeys)| {
-        let anchor = new.anchor.filter(|_| new.anchor != new.terms.start_at);
-        let plain = new.zone == *timezone && new.dst == dst && anchor.is_none();
+        let plain = new.zone == *timezone && new.dst == dst && new.anchor.is_none();
         if plain && shared.is_some() {
             return Entry::Plain(new.expr.clone());
         }
@@ -230,7 +229,7 @@ fn entries_of(
             expr: new.expr.clone(),
             timezone: Some(new.zone.clone().unwrap_or_else(|| "system".to_owned())),
             dst: Some(new.dst.clone()),
-            anchor,
+            anchor: new.anchor,
             terms: match shared {
                 Some(_) => TermKeys::default(),
                 None => own.clone(),

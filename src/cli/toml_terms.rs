@@ -80,7 +80,6 @@ impl TermKeys {
             max_fires: self.max_fires.map(i64::from),
             seed,
         };
-        terms::anchor(new);
         Ok(())
     }
 }
