@@ -192,6 +192,16 @@ fn draft(
         Some(zone) => (Some(zone), "both"),
         None => (source.zone.map(str::to_owned), "vixie"),
     };
+    // cronie scales every delay of a table by one factor that it draws when it starts.
+    let delay = setting("RANDOM_DELAY")
+        .filter(|_| dialect == Dialect::Cronie)
+        .and_then(|minutes| minutes.trim().parse::<i64>().ok())
+        .filter(|minutes| (1..=1440).contains(minutes));
+    if let Some(minutes) = delay {
+        notes.push(format!(
+            "RANDOM_DELAY: each start is up to {minutes} minutes late, by its own draw"
+        ));
+    }
     let split = split_command(&entry.raw_command, dialect);
     let mut spec = Spec::of(Command::Line(Raw(split.command)));
     spec.stdin = split.stdin.map(Raw);
@@ -214,10 +224,13 @@ fn draft(
             zone,
             dst: dst.to_owned(),
             anchor: None,
-            terms: Terms::default(),
+            terms: Terms {
+                jitter_ms: delay.map_or(0, |minutes| minutes * 60_000),
+                seed: i64::from(seed(source, entry)),
+                ..Terms::default()
+            },
         }],
-        // Whatever a cron draws was drawn when the line was read.
-        seed: 0,
+        seed: i64::from(seed(source, entry)),
     })
 }
 
@@ -229,16 +242,8 @@ pub fn origin(label: &str, line: usize) -> String {
 /// The entry's schedule with a value in the place of each `~`, the same each time the same entry
 /// is read; cronie draws one each time it loads the table.
 fn drawn(source: &Source<'_>, entry: &Entry) -> Result<String, NotMade> {
-    let mut hash = crc32fast::Hasher::new();
-    for part in [
-        source.label.as_bytes(),
-        entry.schedule_text.as_bytes(),
-        &entry.raw_command,
-    ] {
-        hash.update(part);
-    }
     let options = ParseOptions {
-        seed: u64::from(hash.finalize()),
+        seed: u64::from(seed(source, entry)),
         ..ParseOptions::default()
     };
     let schedule = Schedule::parse(&entry.schedule_text, &options)
@@ -255,6 +260,19 @@ fn drawn(source: &Source<'_>, entry: &Entry) -> Result<String, NotMade> {
         })
         .collect();
     Ok(words.join(" "))
+}
+
+/// What is drawn for an entry depends on nothing but where it stands and what it says.
+fn seed(source: &Source<'_>, entry: &Entry) -> u32 {
+    let mut hash = crc32fast::Hasher::new();
+    for part in [
+        source.label.as_bytes(),
+        entry.schedule_text.as_bytes(),
+        &entry.raw_command,
+    ] {
+        hash.update(part);
+    }
+    hash.finalize()
 }
 
 fn values(fields: &Fields, field: Field) -> String {

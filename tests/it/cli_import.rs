@@ -251,3 +251,23 @@ fn cli_import_keeps_bytes_and_makes_names_unique() {
     let missing = sandbox.run(&["import", "no-such-file"]);
     assert_eq!(missing.code, 1, "{missing:?}");
 }
+
+#[test]
+fn cli_import_keeps_a_random_delay_as_jitter() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.file("table", b"RANDOM_DELAY=45\n0 3 * * * /opt/fetch\n");
+    let path = file.display().to_string();
+    for (dialect, jitter) in [("cronie", 2_700_000), ("debian", 0)] {
+        let args = ["import", &path, "--dialect", dialect, "-n"];
+        let item = sandbox.item(&args);
+        let noted = item["jobs"][0]["notes"]
+            .to_string()
+            .contains("RANDOM_DELAY");
+        assert_eq!(noted, jitter > 0, "{item}");
+    }
+    sandbox.ok(&["import", &path, "--dialect", "cronie"]);
+    let again = sandbox.item(&["import", &path, "--dialect", "cronie"]);
+    assert_eq!(actions(&again), pairs(&[("fetch", "unchanged")]));
+    let job = sandbox.item(&["show", "fetch"]);
+    assert_eq!(job["plans"][0]["jitter_ms"], json!(2_700_000), "{job}");
+}
