@@ -192,16 +192,7 @@ fn draft(
         Some(zone) => (Some(zone), "both"),
         None => (source.zone.map(str::to_owned), "vixie"),
     };
-    // cronie scales every delay of a table by one factor that it draws when it starts.
-    let delay = setting("RANDOM_DELAY")
-        .filter(|_| dialect == Dialect::Cronie)
-        .and_then(|minutes| minutes.trim().parse::<i64>().ok())
-        .filter(|minutes| (1..=1440).contains(minutes));
-    if let Some(minutes) = delay {
-        notes.push(format!(
-            "RANDOM_DELAY: each start is up to {minutes} minutes late, by its own draw"
-        ));
-    }
+    let delay = random_delay(dialect, setting("RANDOM_DELAY"), notes);
     let split = split_command(&entry.raw_command, dialect);
     let mut spec = Spec::of(Command::Line(Raw(split.command)));
     spec.stdin = split.stdin.map(Raw);
@@ -225,7 +216,7 @@ fn draft(
             dst: dst.to_owned(),
             anchor: None,
             terms: Terms {
-                jitter_ms: delay.map_or(0, |minutes| minutes * 60_000),
+                jitter_ms: delay,
                 seed: i64::from(seed(source, entry)),
                 ..Terms::default()
             },
@@ -260,6 +251,21 @@ fn drawn(source: &Source<'_>, entry: &Entry) -> Result<String, NotMade> {
         })
         .collect();
     Ok(words.join(" "))
+}
+
+/// The delay of each start that `RANDOM_DELAY` asks for, milliseconds. cronie alone knows it, and
+/// scales every delay of a table by one factor that it draws when it starts (crontab(5)).
+fn random_delay(dialect: Dialect, setting: Option<String>, notes: &mut Vec<String>) -> i64 {
+    let minutes = setting
+        .filter(|_| dialect == Dialect::Cronie)
+        .and_then(|minutes| minutes.trim().parse::<i64>().ok())
+        .filter(|minutes| (1..=1440).contains(minutes));
+    if let Some(minutes) = minutes {
+        notes.push(format!(
+            "RANDOM_DELAY: each start is up to {minutes} minutes late, by its own draw"
+        ));
+    }
+    minutes.unwrap_or(0) * 60_000
 }
 
 /// What is drawn for an entry depends on nothing but where it stands and what it says.

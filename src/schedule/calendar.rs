@@ -168,6 +168,14 @@ impl Calendar {
             && !self.events.iter().any(|event| event.touches(day))
     }
 
+    /// Says whether a day may take what is moved off another: Saturdays and Sundays do not, unless
+    /// the calendar itself says something of weekdays or includes the day.
+    pub(crate) fn works_on(&self, day: i64) -> bool {
+        let named = self.exclude.weekdays | self.include.weekdays != 0;
+        let weekend = matches!(weekday(day), 0 | 6);
+        named || !weekend || self.include.of_day(day).is_some()
+    }
+
     /// Says whether a time of day is excluded on every day there is. `false` is no answer.
     pub(crate) fn never_allows(&self, second: u32) -> bool {
         if self.only_includes() {

@@ -15,9 +15,10 @@ use crate::schedule::{Resolved, Schedule, UnixMs};
 /// Where an excluded instant is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shift {
-    /// To the next day the calendar allows.
+    /// To the next working day: one the calendar allows and, where it says nothing of weekdays, not
+    /// a Saturday or Sunday.
     Next,
-    /// To the previous day the calendar allows.
+    /// To the previous working day.
     Previous,
 }
 
@@ -138,7 +139,9 @@ fn leaves_alone(schedule: &Schedule, day: i64) -> bool {
     let noon = (day * DAY + DAY / 2) * 1000;
     let far = 2 * DAY * 1000;
     let change = schedule.clock.next_transition(noon - far);
-    change.is_none_or(|change| change.at > noon + far) && calendar.leaves_alone(day)
+    change.is_none_or(|change| change.at > noon + far)
+        && calendar.works_on(day)
+        && calendar.leaves_alone(day)
 }
 
 /// Returns the instant an excluded one is moved to; none if it is not excluded or has no such day.
@@ -156,6 +159,9 @@ fn target(schedule: &Schedule, shift: Shift, at: UnixMs) -> Option<UnixMs> {
     };
     (1..=FARTHEST).find_map(|count| {
         let on = day + step * count;
+        if !calendar.works_on(on) {
+            return None;
+        }
         let wall = Civil {
             millisecond: civil.millisecond,
             ..Civil::from_wall(on * DAY + i64::from(second))

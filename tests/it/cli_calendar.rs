@@ -57,7 +57,7 @@ fn cli_calendar_moves_a_fire_to_the_next_or_the_previous_day() {
         "{note}"
     );
     sandbox.ok(&["edit", "report", "--shift", "previous"]);
-    assert_eq!(first(&sandbox)["at"], "2028-12-31T08:00:00+00:00");
+    assert_eq!(first(&sandbox)["at"], "2028-12-29T08:00:00+00:00");
     sandbox.ok(&["edit", "report", "--calendar", "none"]);
     assert_eq!(first(&sandbox)["at"], "2029-01-01T08:00:00+00:00");
     let plan = sandbox.item(&["show", "report"])["plans"][0].clone();

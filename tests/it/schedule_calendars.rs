@@ -374,3 +374,22 @@ fn schedule_shift_moves_off_days_excluded() {
     );
     assert!("later".parse::<Shift>().is_err());
 }
+
+/// A list of holidays says nothing of weekends, and still nobody works on them.
+#[test]
+fn schedule_shift_takes_saturday_and_sunday_for_no_working_days_unless_told() {
+    let shifted = |text: &str| {
+        parse("0 8 * * 1-5", "Europe/Berlin").with_calendar(Arc::new(toml(text)), Some(Shift::Next))
+    };
+    // Christmas 2026 is a Friday.
+    let holidays = shifted("[exclude]\nyearly = ['12-25']");
+    assert_eq!(
+        next(&holidays, "2026-12-25T12:00:00Z", 1),
+        ["2026-12-28T08:00:00+01:00"]
+    );
+    let told = shifted("[exclude]\nyearly = ['12-25']\nweekdays = ['sun']");
+    assert_eq!(
+        next(&told, "2026-12-25T12:00:00Z", 1),
+        ["2026-12-26T08:00:00+01:00"]
+    );
+}
