@@ -14,6 +14,8 @@ mod complete;
 mod completions;
 mod demo;
 mod demo_story;
+mod doctor;
+mod doctor_facts;
 mod draft;
 mod edit;
 mod edit_session;
@@ -153,6 +155,7 @@ enum Command {
     Missed(missed::MissedArgs),
     Audit(audit::AuditArgs),
     Status(status::StatusArgs),
+    Doctor(doctor::DoctorArgs),
     Events(events::EventsArgs),
     Daemon(daemon::DaemonArgs),
     Demo(demo::DemoArgs),
@@ -186,6 +189,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Missed(args) => missed::missed(ctx, args),
         Command::Audit(args) => audit::audit(ctx, args),
         Command::Status(args) => status::status(ctx, args),
+        Command::Doctor(args) => doctor::doctor(ctx, args),
         Command::Events(args) => events::events(ctx, args),
         Command::Daemon(args) => daemon::daemon(ctx, args),
         Command::Demo(args) => demo::demo(ctx, args),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::model::{Engine, Job, Order, QueuedRun, Raw};
+use crate::model::{Engine, Job, Order, QueuedRun, Raw, Spec};
 use crate::schedule::UnixMs;
 
 /// What this host adds to the environment of jobs. Nothing of the daemon's own environment does.
@@ -82,17 +82,21 @@ impl Host {
         env
     }
 
+    /// Where the programs of a job are looked for: the `PATH` it finds.
+    pub fn search_path(spec: &Spec) -> Raw {
+        let own = spec.env.iter().rev().find(|(name, _)| name == "PATH");
+        own.map_or_else(
+            || base_path(&spec.engine).into(),
+            |(_, value)| value.clone(),
+        )
+    }
+
     fn base(&self, engine: &Engine) -> Vec<(&'static str, String)> {
-        let path = match engine {
-            Engine::Native => PATH,
-            Engine::Cron(dialect) if dialect == "cronie" => CRONIE_PATH,
-            Engine::Cron(_) => DEBIAN_PATH,
-        };
         let debian = matches!(engine, Engine::Cron(dialect) if dialect != "cronie");
         let mut base = vec![
             ("HOME", self.home.clone()),
             ("LOGNAME", self.user.clone()),
-            ("PATH", path.to_owned()),
+            ("PATH", base_path(engine).to_owned()),
             ("SHELL", "/bin/sh".to_owned()),
         ];
         if !debian {
@@ -102,6 +106,14 @@ impl Host {
             }
         }
         base
+    }
+}
+
+fn base_path(engine: &Engine) -> &'static str {
+    match engine {
+        Engine::Native => PATH,
+        Engine::Cron(dialect) if dialect == "cronie" => CRONIE_PATH,
+        Engine::Cron(_) => DEBIAN_PATH,
     }
 }
 

@@ -187,7 +187,8 @@ fn resolve(order: &Order, name: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-fn is_executable(path: &Path) -> bool {
+/// Whether a path leads to a file that this process may execute.
+pub fn is_executable(path: &Path) -> bool {
     path.is_file() && rustix::fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()
 }
 

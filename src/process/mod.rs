@@ -30,6 +30,7 @@ mod worker;
 
 pub use capture::{Captured, Chunk, DecodeError, Followed, Follower, Stream, read_output};
 pub use event::{Counts, Event, PoolError};
+pub use launch::is_executable;
 pub use ledger::{Entries, decode_ledger};
 pub use line::plain_words;
 pub use pool::Pool;

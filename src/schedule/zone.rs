@@ -264,6 +264,12 @@ impl Zone {
             .unwrap_or("bundled".to_owned())
     }
 
+    /// Says whether the system has tzdata; without it all zones are those bundled.
+    pub fn system_has_tzdata() -> bool {
+        let dir = tzdata_dir();
+        dir.join("UTC").is_file() || dir.join("Etc/UTC").is_file()
+    }
+
     /// Returns the name, as tzdata spells it.
     pub fn name(&self) -> &str {
         &self.inner.name

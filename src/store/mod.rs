@@ -10,6 +10,7 @@ mod counts;
 mod error;
 mod events;
 mod fires;
+mod health;
 mod history;
 mod jobs;
 mod ledger;

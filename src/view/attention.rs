@@ -18,7 +18,7 @@ use crate::view::{Daemon, words};
 const OVERDUE_MS: i64 = 60_000;
 
 /// How long the firing loop may take to come round, milliseconds.
-const BEAT_MS: i64 = 10_000;
+pub const BEAT_MS: i64 = 10_000;
 
 /// Overlap skips in a row that are more than an accident.
 const FLOOD: i64 = 3;

@@ -6,8 +6,10 @@
 pub mod attention;
 pub mod audit;
 pub mod calendar;
+pub mod doctor;
 pub mod explain;
 pub mod explain_words;
+mod findings;
 pub mod items;
 pub mod mismatch;
 pub mod notes;

@@ -3,6 +3,7 @@
 mod cli_act;
 mod cli_calendar;
 mod cli_define;
+mod cli_doctor;
 mod cli_edit;
 mod cli_errors;
 mod cli_explain;
