@@ -40,7 +40,7 @@ pub struct TermFlags {
     /// Go by a calendar: a fire it excludes gets no run
     #[arg(long, value_name = "NAME|none", help_heading = "When")]
     pub calendar: Option<String>,
-    /// Move a fire the calendar excludes to the next or the previous day it does not
+    /// Move a fire the calendar excludes to the next or the previous working day
     #[arg(long, value_name = "next|previous|none", help_heading = "When",
         value_parser = PossibleValuesParser::new(["next", "previous", NONE]))]
     pub shift: Option<String>,
@@ -171,7 +171,7 @@ pub fn in_words(table: &Timetable) -> Vec<String> {
     if let Some(name) = &terms.calendar {
         lines.push(match terms.shift {
             None => format!("not when the calendar {name} excludes it"),
-            Some(to) => format!("moved to the {to} day that the calendar {name} allows"),
+            Some(to) => format!("moved to the {to} working day by the calendar {name}"),
         });
     }
     if terms.jitter_ms > 0 {
