@@ -50,6 +50,8 @@ pub enum Keep {
     Batch(Batch),
     /// The output of an attempt that ended.
     Output(Fence, StoredOutput),
+    /// Nobody will record the end of this attempt.
+    Forget(Fence),
     /// Something in the store may have changed.
     Look,
     /// Record what there is and end.
@@ -146,7 +148,11 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     })?;
     // Output is taken out of the slots before these are told to forget it.
     for (fence, output) in outputs_of(&pool, &setup.paths, &holdings) {
-        begun.keeper.take_output(fence, output);
+        if begun.found.leftover.contains(&fence) {
+            begun.keeper.store_mut().keep_output_of(fence, output)?;
+        } else {
+            begun.keeper.take_output(fence, output);
+        }
     }
     for fence in &begun.found.leftover {
         pool.collected(*fence);

@@ -142,23 +142,26 @@ impl Firing {
             until: now.wall,
             reason,
         };
-        let gap = if slept > LATE_MS {
+        // A clock set back comes first: what lies ahead of it is planned anew from there, also when
+        // it was set during a sleep.
+        let gap = if stepped < -LATE_MS {
+            let back = Back {
+                to: now.wall,
+                all: stepped < -FAR_MS,
+            };
+            let record = Record::Back(back);
+            self.append(&record, now.wall, records);
+            self.world.rewind(&back);
+            records.push(record);
+            records.push(step_note(now.wall, stepped));
+            return;
+        } else if slept > LATE_MS {
             gap(last.wall, MissReason::Asleep)
         } else if stepped > LATE_MS {
             gap(last.wall + boot, MissReason::ClockStep)
         } else if boot - slept > LATE_MS {
             gap(last.wall, MissReason::Overload)
         } else {
-            if stepped < -LATE_MS {
-                let back = Back {
-                    to: now.wall,
-                    all: stepped < -FAR_MS,
-                };
-                let record = Record::Back(back);
-                self.append(&record, now.wall, records);
-                self.world.rewind(&back);
-                records.push(record);
-            }
             if stepped.abs() > 1_000 {
                 records.push(step_note(now.wall, stepped));
             }
@@ -228,7 +231,7 @@ impl Firing {
 
     /// The claim of an attempt that ended and that no run of ours has.
     fn unknown(&self, fact: &Fact) -> Option<Fence> {
-        let Fact::Ended { fence, .. } = fact else {
+        let (Fact::Ended { fence, .. } | Fact::Lost { fence, .. }) = fact else {
             return None;
         };
         let known = self.world.live_runs().any(|l| l.run.fence == *fence);

@@ -53,15 +53,19 @@ impl Guardian<'_> {
     /// Keeps a core alive until told to end. Gives the exit code.
     ///
     /// # Errors
-    /// No process or no descriptor left at the very start.
+    /// No process or no descriptor left at the very start; later it is tried again.
     pub fn run(&self) -> std::io::Result<u8> {
         let mut again = false;
         let mut pause = FIRST_PAUSE_MS;
         loop {
             let started = self.clock.now().mono;
-            match self.watch(again)? {
-                End::Leave(code) => return Ok(code),
-                End::Again => {}
+            match self.watch(again) {
+                Ok(End::Leave(code)) => return Ok(code),
+                Ok(End::Again) => {}
+                Err(e) if !again => return Err(e),
+                // Descriptors and processes may be short for a while; jobs are not to wait for a
+                // person then.
+                Err(e) => eprintln!("crake: the core cannot be started: {e}"),
             }
             if self.clock.now().mono - started > STEADY_MS {
                 pause = FIRST_PAUSE_MS;
@@ -87,7 +91,15 @@ impl Guardian<'_> {
         // The beats leave through descriptor 0, the one that can be passed on without a fork.
         let mut core = command.stdin(Stdio::from(to_us)).spawn()?;
         let pid = Pid::from_child(&core);
-        let exit = pidfd_open(pid, PidfdFlags::empty())?;
+        let exit = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(exit) => exit,
+            Err(e) => {
+                // One that cannot be watched must not keep the next from the lock.
+                core.kill()?;
+                core.wait()?;
+                return Err(e.into());
+            }
+        };
         let mut last_beat = self.clock.now().mono;
         let (mut alive, mut asked) = (false, 0);
         loop {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::daemon::cancel::cancelled;
+use crate::daemon::changes::Changes;
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::WINDOW;
 use crate::daemon::held::Held;
@@ -20,8 +21,8 @@ use crate::model::{Fence, Job, Level, Next, Note, Record, RunId};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{self, Store, StoreError, StoredOutput};
 
-/// Queued runs kept in memory for each queue.
-const QUEUED: usize = 128;
+/// Queued runs kept in memory for each queue: many jobs' worth, so that no job keeps others out.
+const QUEUED: usize = 4096;
 
 /// Queued runs of one job kept in memory.
 const QUEUED_PER_JOB: usize = 16;
@@ -52,10 +53,11 @@ pub struct Keeper {
     numbers_used: i64,
     numbers_at: Option<UnixMs>,
     seen: i64,
+    changes: Changes,
     window_until: Option<UnixMs>,
     look_at: Option<UnixMs>,
     refill: bool,
-    rewound: bool,
+    reload: bool,
     fault: Option<String>,
 }
 
@@ -73,10 +75,11 @@ impl Keeper {
             numbers_used: 0,
             numbers_at: None,
             seen: 0,
+            changes: Changes::default(),
             window_until: None,
             look_at: None,
             refill: true,
-            rewound: false,
+            reload: false,
             fault: None,
         }
     }
@@ -111,6 +114,11 @@ impl Keeper {
         self.pending.push_back(batch);
     }
 
+    /// Nobody will record the end of this attempt: its output is dropped.
+    pub fn forget_output(&mut self, fence: Fence) {
+        self.outputs.remove(&fence);
+    }
+
     /// The output of an attempt that ended; to be kept with its record.
     pub fn take_output(&mut self, fence: Fence, output: StoredOutput) {
         self.outputs.insert(fence, output);
@@ -123,7 +131,8 @@ impl Keeper {
     pub fn begin(&mut self, now: UnixMs) -> store::Result<Vec<Fact>> {
         rewind(&mut self.store, &self.zones, now)?;
         self.store.forget_ended()?;
-        self.store.take_changes()?;
+        // Everything is read now, whatever has changed.
+        while !self.store.take_changes()?.is_empty() {}
         let mut facts = vec![Fact::Queues(self.store.queues()?)];
         self.seen = self.store.data_version()?;
         self.load_window(now, &mut facts)?;
@@ -155,15 +164,18 @@ impl Keeper {
 
     fn try_step(&mut self, now: UnixMs, kept: &mut Kept) -> store::Result<()> {
         self.record(now, kept)?;
-        if std::mem::take(&mut self.rewound) {
+        if self.reload {
             self.load_window(now, &mut kept.facts)?;
+            self.reload = false;
         }
         let version = self.store.data_version()?;
         let timer = self.look_at.is_some_and(|at| at <= now);
-        if version != self.seen {
+        if version != self.seen || self.changes.wait() {
+            let facts = &mut kept.facts;
+            self.changes.tell(&mut self.store, &self.zones, facts)?;
+            self.look(now, facts)?;
+            // Only now: what could not be looked at is looked at again.
             self.seen = version;
-            self.changes(&mut kept.facts)?;
-            self.look(now, &mut kept.facts)?;
         } else if self.refill || timer {
             self.look(now, &mut kept.facts)?;
         }
@@ -179,14 +191,12 @@ impl Keeper {
     ///
     /// # Errors
     /// Those of the store; it is looked at again the next time.
-    pub fn look_at_zones(&mut self, now: UnixMs) -> store::Result<Vec<Fact>> {
-        if !self.zones.changed() {
-            return Ok(Vec::new());
-        }
-        let mut count = 0;
-        for zone in self.store.zones_in_force()? {
-            count += self.store.renew_zone(zone.as_deref(), now)?;
-        }
+    pub fn look_at_zones(&mut self, now: UnixMs) -> store::Result<()> {
+        let Some(count) = self.zones.renew(&mut self.store, now)? else {
+            return Ok(());
+        };
+        // The next step tells it, which our own write brings about.
+        (self.seen, self.reload) = (-1, true);
         self.store.note(&Note {
             at: now,
             level: Level::Info,
@@ -197,11 +207,7 @@ impl Keeper {
                 "tzdata is now {}: {count} schedules go by it",
                 Zone::edition()
             ),
-        })?;
-        let mut facts = Vec::new();
-        self.changes(&mut facts)?;
-        self.load_window(now, &mut facts)?;
-        Ok(facts)
+        })
     }
 
     /// When the window of schedules in memory must be moved on.
@@ -220,12 +226,13 @@ impl Keeper {
             .iter()
             .flat_map(|b| b.records.iter().cloned())
             .collect();
-        let outputs: Vec<(RunId, u32, StoredOutput)> =
-            records.iter().filter_map(|r| self.output_of(r)).collect();
-        self.store.keep_output(&outputs)?;
         let renumbered =
             record_in_order(&mut self.store, &self.zones, &records, Some(ring_seq), now)?;
         self.held.renumbered(renumbered);
+        // The attempt must be there first. After a crash in between the slot still has the output.
+        let outputs: Vec<(RunId, u32, StoredOutput)> =
+            records.iter().filter_map(|r| self.output_of(r)).collect();
+        self.store.keep_output(&outputs)?;
         self.pending.clear();
         self.recorded_up_to(ring_seq);
         kept.facts.push(Fact::Committed(number));
@@ -249,20 +256,26 @@ impl Keeper {
             Record::Fire(fire) => {
                 if let Some(new) = &fire.make {
                     self.number_used(new.run);
-                    self.held.hold(new.run, &new.queue);
+                    self.held.hold(new.run, &new.queue, &new.job);
                 }
             }
             Record::New(new) => {
                 self.number_used(new.run);
             }
             Record::Start(start) => self.refill |= self.held.release(start.run),
-            Record::Drop(drop) => self.refill |= self.held.release(drop.run),
+            Record::Drop(drop) => {
+                self.refill |= self.held.release(drop.run);
+                self.held.over(drop.run);
+            }
             Record::Ended(ended) => {
                 self.refill = true;
-                if let Next::Retry(_) = ended.next
-                    && let Some(queue) = self.queue_of_run(ended.run)
-                {
-                    self.held.hold(ended.run, &queue);
+                match ended.next {
+                    Next::Final => self.held.over(ended.run),
+                    Next::Retry(_) => {
+                        if let Some(queue) = self.queue_of_run(ended.run) {
+                            self.held.hold(ended.run, &queue, &ended.job);
+                        }
+                    }
                 }
                 self.outputs.remove(&ended.fence);
                 if ended.collect {
@@ -271,7 +284,7 @@ impl Keeper {
             }
             Record::Back(_) => {
                 self.zones.rewound_once();
-                self.rewound = true;
+                self.reload = true;
             }
             Record::Spawned(_) | Record::Gap(_) | Record::Note(_) => {}
         }
@@ -291,22 +304,6 @@ impl Keeper {
             .map(|r| r.queue)
     }
 
-    /// Definitions that changed since the last look.
-    fn changes(&mut self, facts: &mut Vec<Fact>) -> store::Result<()> {
-        for change in self.store.take_changes()? {
-            let Some(name) = change else {
-                facts.push(Fact::Queues(self.store.queues()?));
-                continue;
-            };
-            let owing = self.store.owing(&name)?;
-            let job = self.store.job(&name)?.map(|row| Arc::new(row.job));
-            let owing = self.zones.arm(&mut self.store, owing)?;
-            facts.push(Fact::Defined { name, job, owing });
-        }
-        self.store.forget_ended()?;
-        Ok(())
-    }
-
     /// Queued runs that could start, and wishes to cancel.
     fn look(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
         self.store.accept()?;
@@ -322,13 +319,14 @@ impl Keeper {
                 QUEUED - have,
                 self.held.runs(),
                 QUEUED_PER_JOB,
+                self.held.by_job(),
             )?;
             if runs.is_empty() {
                 continue;
             }
             let mut known = Vec::new();
             for run in &runs {
-                self.held.hold(run.run, &queue.name);
+                self.held.hold(run.run, &queue.name, &run.job);
                 if !jobs.contains_key(&run.job) {
                     let job = self.store.job(&run.job)?.map(|row| Arc::new(row.job));
                     known.extend(job.clone());
@@ -349,7 +347,11 @@ impl Keeper {
     /// The schedules due soonest, with their jobs.
     fn load_window(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
         let (rows, more) = self.store.due_soonest(now + AHEAD_MS, WINDOW)?;
-        self.window_until = rows.last().map(|r| r.next_at).filter(|_| more);
+        // However many are due at once, all that are due by then have been read.
+        self.window_until = rows
+            .last()
+            .map(|r| r.next_at.max(now + AHEAD_MS))
+            .filter(|_| more);
         let mut by_job: HashMap<String, Vec<Armed>> = HashMap::new();
         for armed in self.zones.arm(&mut self.store, rows)? {
             by_job

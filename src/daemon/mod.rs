@@ -8,6 +8,7 @@
 pub mod alarm;
 pub mod api;
 pub mod cancel;
+pub mod changes;
 pub mod core;
 pub mod fact;
 pub mod firing;

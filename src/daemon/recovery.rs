@@ -144,8 +144,14 @@ pub fn recover(
     zones: &Zones,
     now: Now,
 ) -> store::Result<Recovered> {
-    let records: Vec<Record> = ring.iter().map(|(_, record)| record.clone()).collect();
     let last = store.last_session()?;
+    if last.is_none() {
+        // Nothing was decided over this store: what the ring holds is of another that stood here.
+        let seq = ring.last().map(|(seq, _)| *seq);
+        store.record(&[], seq, now.wall)?;
+    }
+    let ring = ring.get(..).filter(|_| last.is_some()).unwrap_or_default();
+    let records: Vec<Record> = ring.iter().map(|(_, record)| record.clone()).collect();
     // The time the last session was alive must be read before anything is recorded under it.
     if !records.is_empty() {
         let alive = last.as_ref().map_or(now.wall, |s| s.alive_at);

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::model::Record;
+use crate::model::{Drop, Fire, Record};
 
 /// Bytes of one place: a disk writes a sector of 512 bytes whole or not at all.
 const PLACE: usize = 512;
@@ -147,7 +147,10 @@ fn offset(number: i64) -> u64 {
 }
 
 fn encode(number: i64, record: &Record) -> Option<[u8; PLACE]> {
-    let body = serde_json::to_vec(record).ok()?;
+    let mut body = serde_json::to_vec(record).ok()?;
+    if body.len() > PLACE - HEADER {
+        body = serde_json::to_vec(&without_words(record)?).ok()?;
+    }
     let mut place = [0_u8; PLACE];
     if body.len() > PLACE - HEADER {
         return None;
@@ -159,6 +162,21 @@ fn encode(number: i64, record: &Record) -> Option<[u8; PLACE]> {
     let sum = crc32fast::hash(&place[12..HEADER + body.len()]);
     place[8..12].copy_from_slice(&sum.to_le_bytes());
     Some(place)
+}
+
+/// What people wrote may be of any length; the decision stands without it.
+fn without_words(record: &Record) -> Option<Record> {
+    match record {
+        Record::Fire(fire) => Some(Record::Fire(Fire {
+            note: None,
+            ..fire.clone()
+        })),
+        Record::Drop(drop) => Some(Record::Drop(Drop {
+            reason: drop.outcome.to_string(),
+            ..drop.clone()
+        })),
+        _ => None,
+    }
 }
 
 /// Reads one place; nothing where it was never written, is torn, or is of another form.

@@ -103,6 +103,7 @@ impl Scribe {
             match message {
                 Keep::Batch(batch) => self.keeper.take(batch),
                 Keep::Output(fence, output) => self.keeper.take_output(fence, output),
+                Keep::Forget(fence) => self.keeper.forget_output(fence),
                 Keep::Look => {}
                 Keep::Stop => stop = true,
             }
@@ -148,9 +149,7 @@ impl Scribe {
             self.told_alive = now.boot;
             let _ = self.keeper.store_mut().touch_session(now.wall, false);
             // What fails is looked at again in a minute.
-            for fact in self.keeper.look_at_zones(now.wall).unwrap_or_default() {
-                self.firing.send(Tell::Fact(fact));
-            }
+            let _ = self.keeper.look_at_zones(now.wall);
         }
     }
 
@@ -163,7 +162,8 @@ impl Scribe {
         fault: bool,
         pause: Option<i64>,
     ) -> Option<i64> {
-        let until = look_at.map(|at| (at - now.wall).max(0));
+        // After a fault what is due at once is tried again as slowly as the rest.
+        let until = look_at.filter(|_| !fault).map(|at| (at - now.wall).max(0));
         let retry = fault.then_some(RETRY_MS);
         let longest = [until, retry, pause, Some(ALIVE_MS)];
         let timeout = longest.into_iter().flatten().min().unwrap_or(ALIVE_MS);

@@ -24,6 +24,8 @@ pub enum Errand {
     Stop(Fence, StopCause, i64),
     /// The outcome and the output are in the store: the worker may forget them.
     Collected(Fence),
+    /// Nobody knows the attempt: the worker may forget it, and its output is dropped.
+    Discard(Fence),
     /// Leave the workers to themselves and end.
     Leave,
 }
@@ -41,7 +43,7 @@ impl Carrier for Hand {
     }
 
     fn discard(&mut self, fence: Fence) {
-        self.0.send(Errand::Collected(fence));
+        self.0.send(Errand::Discard(fence));
     }
 }
 
@@ -70,6 +72,10 @@ impl Spawner {
                     Errand::Start(order) => self.start(&order),
                     Errand::Stop(fence, cause, grace) => self.pool.stop(fence, cause, grace),
                     Errand::Collected(fence) => self.pool.collected(fence),
+                    Errand::Discard(fence) => {
+                        self.pool.collected(fence);
+                        self.keeper.send(Keep::Forget(fence));
+                    }
                     Errand::Leave => return self.pool.shutdown(),
                 }
             }

@@ -12,6 +12,8 @@ use crate::store::{self, Rewound, Store};
 pub struct Zones {
     system: Zone,
     stamp: u64,
+    /// Whether schedules still have to go by the new rules.
+    stale: bool,
     /// How often the clock was set back; what was read before the last time is out of date.
     epoch: u64,
 }
@@ -22,6 +24,7 @@ impl Zones {
         Zones {
             system,
             stamp: Zone::edition_stamp(),
+            stale: false,
             epoch: 0,
         }
     }
@@ -33,7 +36,7 @@ impl Zones {
 
     /// Whether the rules of the zones have changed on disk since the last time this was asked. If
     /// so they are read anew.
-    pub fn changed(&mut self) -> bool {
+    fn changed(&mut self) -> bool {
         let stamp = Zone::edition_stamp();
         if std::mem::replace(&mut self.stamp, stamp) == stamp {
             return false;
@@ -43,6 +46,24 @@ impl Zones {
             self.system = system;
         }
         true
+    }
+
+    /// Makes the schedules in force anew where the rules of the zones have changed. Says how many
+    /// there are then.
+    ///
+    /// # Errors
+    /// Those of the store; it is done the next time.
+    pub fn renew(&mut self, store: &mut Store, now: UnixMs) -> store::Result<Option<usize>> {
+        self.stale |= self.changed();
+        if !self.stale {
+            return Ok(None);
+        }
+        let mut count = 0;
+        for zone in store.zones_in_force()? {
+            count += store.renew_zone(zone.as_deref(), now)?;
+        }
+        self.stale = false;
+        Ok(Some(count))
     }
 
     /// Makes schedules ready to be asked, and plans the first instant of those that are new. One
@@ -123,5 +144,35 @@ impl Zones {
             });
         }
         Ok(versions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::daemon::zones::Zones;
+    use crate::schedule::Zone;
+    use crate::store::Store;
+
+    #[test]
+    fn new_rules_that_meet_a_fault_hold_afterwards() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("crake.db");
+        let mut store = Store::open(&path).unwrap();
+        store.set_patience(Duration::ZERO).unwrap();
+        let client = rusqlite::Connection::open(&path).unwrap();
+        client
+            .execute_batch(
+                "INSERT INTO schedule(job, expr, from_at) VALUES('hello', '* * * * *', 0);
+                 BEGIN IMMEDIATE",
+            )
+            .unwrap();
+        let mut zones = Zones::new(Zone::named("UTC").unwrap());
+        zones.stale = true;
+        zones.renew(&mut store, 1).unwrap_err();
+        client.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(zones.renew(&mut store, 1).unwrap(), Some(1));
+        assert_eq!(zones.renew(&mut store, 1).unwrap(), None);
     }
 }

@@ -105,6 +105,13 @@ CREATE TABLE run(
   cancel_at INT, cancelled_by TEXT,
   queued_at INT, started_at INT, ended_at INT,
   exit_code INT, signal INT, reason TEXT,
+  CONSTRAINT "args and env are text" CHECK(typeof(args) IN('null', 'text') AND typeof(env) IN('null', 'text')),
+  CONSTRAINT "priority is 0 to 9" CHECK(typeof(priority) IN('null', 'integer') AND priority BETWEEN 0 AND 9),
+  CONSTRAINT "max_attempts is 1 to 1000000" CHECK(typeof(max_attempts) IN('null', 'integer')
+    AND max_attempts BETWEEN 1 AND 1000000),
+  CONSTRAINT "times are Unix milliseconds" CHECK(typeof(run_at) IN('null', 'integer')
+    AND typeof(deadline_at) IN('null', 'integer') AND typeof(queued_at) IN('null', 'integer')
+    AND typeof(planned_at) IN('null', 'integer') AND typeof(cancel_at) IN('null', 'integer')),
   CHECK((state IN('queued', 'running')) = (ended_at IS NULL)));
 CREATE INDEX run_new ON run(id) WHERE accepted = 0;
 CREATE INDEX run_claim ON run(queue, priority, run_at, id) WHERE state = 'queued';
@@ -172,6 +179,20 @@ CREATE TRIGGER pause_added AFTER INSERT ON pause BEGIN INSERT INTO change(job) V
 CREATE TRIGGER pause_changed AFTER UPDATE ON pause BEGIN INSERT INTO change(job) VALUES(NEW.job); END;
 CREATE TRIGGER queue_added AFTER INSERT ON queue BEGIN INSERT INTO change(job) VALUES(NULL); END;
 CREATE TRIGGER queue_changed AFTER UPDATE ON queue BEGIN INSERT INTO change(job) VALUES(NULL); END;
+CREATE TRIGGER queue_removed AFTER DELETE ON queue BEGIN INSERT INTO change(job) VALUES(NULL); END;
+CREATE TRIGGER queue_in_use BEFORE DELETE ON queue
+WHEN EXISTS(SELECT 1 FROM job WHERE queue = OLD.name)
+  OR EXISTS(SELECT 1 FROM run WHERE queue = OLD.name AND state = 'queued')
+  OR EXISTS(SELECT 1 FROM run WHERE queue = OLD.name AND state = 'running') BEGIN
+  SELECT RAISE(ABORT, 'the queue is in use');
+END;
+CREATE TRIGGER queue_named BEFORE UPDATE OF name ON queue WHEN OLD.name IS NOT NEW.name BEGIN
+  SELECT RAISE(ABORT, 'a queue keeps its name: insert another');
+END;
+CREATE TRIGGER run_moved BEFORE UPDATE OF queue ON run
+WHEN NOT EXISTS(SELECT 1 FROM queue WHERE name = NEW.queue) BEGIN
+  SELECT RAISE(ABORT, 'no such queue');
+END;
 
 -- INSERT INTO run(job) VALUES('hello') is all a client has to say.
 CREATE TRIGGER run_known BEFORE INSERT ON run

@@ -185,7 +185,9 @@ fn record_new(tx: &Transaction<'_>, new: &NewRun) -> Result<RunId> {
 fn insert_run(tx: &Transaction<'_>, new: &NewRun, number: Option<RunId>) -> Result<RunId> {
     tx.prepare_cached(
         "INSERT INTO run(id, job, queue, priority, run_at, origin, origin_ref, schedule, planned_at,
-           accepted, max_attempts, queued_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11)",
+           accepted, max_attempts, queued_at, deadline_at)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11,
+           (SELECT coalesce(?9, ?11) + start_deadline_ms FROM job WHERE name = ?2))",
     )?
     .execute(params![
         number.map(|n| n.0),
@@ -204,7 +206,7 @@ fn insert_run(tx: &Transaction<'_>, new: &NewRun, number: Option<RunId>) -> Resu
 }
 
 /// The number a run is recorded under.
-fn real_number(conn: &Connection, run: RunId) -> Result<RunId> {
+pub(in crate::store) fn real_number(conn: &Connection, run: RunId) -> Result<RunId> {
     if run.0 < PROVISIONAL {
         return Ok(run);
     }

@@ -2,7 +2,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use crate::model::RunId;
+use crate::model::{Fence, RunId};
+use crate::store::ledger::real_number;
 use crate::store::{Result, Store};
 
 /// Where the output of an attempt is.
@@ -15,7 +16,8 @@ pub enum StoredOutput {
 }
 
 impl Store {
-    /// Keeps the output of an attempt. Keeping it again changes nothing.
+    /// Keeps the output of attempts that are recorded, whose runs may go by provisional numbers.
+    /// Keeping it again changes nothing.
     ///
     /// # Errors
     /// Those of writing.
@@ -25,6 +27,7 @@ impl Store {
         }
         self.write(|tx| {
             for (run, attempt, output) in kept {
+                let run = real_number(tx, *run)?;
                 match output {
                     StoredOutput::Here(data) => tx
                         .prepare_cached(
@@ -40,6 +43,22 @@ impl Store {
             }
             Ok(())
         })
+    }
+
+    /// Keeps the output of the attempt that a claim belongs to, where it is recorded.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn keep_output_of(&mut self, fence: Fence, output: StoredOutput) -> Result<()> {
+        let attempt: Option<(i64, u32)> = self
+            .conn
+            .prepare_cached("SELECT run, n FROM attempt WHERE fence = ?1")?
+            .query_row([fence.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        match attempt {
+            Some((run, n)) => self.keep_output(&[(RunId(run), n, output)]),
+            None => Ok(()),
+        }
     }
 
     /// Where the output of an attempt is; nothing where it wrote nothing or is not over.

@@ -1,6 +1,6 @@
 //! What the daemon takes out of the store: queued runs, live runs, wishes to cancel, queues.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Row, params};
 
@@ -65,7 +65,8 @@ impl Store {
     }
 
     /// The runs of one queue that could start by `now`, in order, without those in `held`, and of
-    /// each job no more than `per_job`; at most `limit`.
+    /// each job no more than `per_job` together with those in `by_job`; at most `limit`. One with
+    /// values that cannot be read is passed over, so that it stands in nobody's way.
     ///
     /// # Errors
     /// Those of reading.
@@ -76,6 +77,7 @@ impl Store {
         limit: usize,
         held: &HashSet<RunId>,
         per_job: usize,
+        by_job: &HashMap<String, usize>,
     ) -> Result<Vec<QueuedRun>> {
         let sql = format!(
             "SELECT {COLUMNS} FROM run INDEXED BY run_claim
@@ -84,19 +86,21 @@ impl Store {
         let mut statement = self.conn.prepare_cached(&sql)?;
         let mut rows = statement.query([queue])?;
         let mut found: Vec<QueuedRun> = Vec::new();
-        let mut counts: std::collections::HashMap<String, usize> = Default::default();
+        let mut counts = by_job.clone();
         let mut looked = 0;
         while let Some(row) = rows.next()? {
             looked += 1;
             if found.len() >= limit || looked > LOOK {
                 break;
             }
-            let run_at: Option<i64> = row.get("run_at")?;
             let id = RunId(row.get("id")?);
+            let run_at = row.get::<_, Option<i64>>("run_at").ok().flatten();
             if held.contains(&id) || run_at.is_none_or(|at| at > now) {
                 continue;
             }
-            let run = read(row)?;
+            let Ok(run) = read(row) else {
+                continue;
+            };
             let count = counts.entry(run.job.clone()).or_default();
             if *count < per_job {
                 *count += 1;

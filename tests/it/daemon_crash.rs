@@ -129,3 +129,22 @@ fn kill_9_at_any_moment_loses_no_fire_and_starts_nothing_twice() {
         .unwrap();
     assert_eq!(ended, 0, "{:?}", instance.sandbox.items(&["history"]));
 }
+
+#[test]
+fn a_guardian_short_of_descriptors_starts_the_core_once_there_are_some() {
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+    let instance = Instance::running();
+    let guardian = Pid::from_raw(instance.guardian());
+    let limit = |current| Rlimit {
+        current,
+        maximum: getrlimit(Resource::Nofile).maximum,
+    };
+    let before = prlimit(guardian, Resource::Nofile, limit(Some(3))).unwrap();
+    let dead = instance.kill_core();
+    until("the guardian says so", || {
+        let words = std::fs::read_to_string(instance.sandbox.path("daemon.err")).ok()?;
+        words.contains("cannot be started").then_some(())
+    });
+    prlimit(guardian, Resource::Nofile, before).unwrap();
+    assert_ne!(instance.up_but_for(Some(dead)), dead);
+}

@@ -26,6 +26,7 @@ mod daemon_life;
 mod daemon_missed;
 mod daemon_rules;
 mod daemon_runs;
+mod daemon_sides;
 mod daemon_sql;
 mod engine_rules;
 mod engine_terms;

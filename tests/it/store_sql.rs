@@ -271,3 +271,61 @@ fn many_at_once_make_one_store() {
         });
     }
 }
+
+#[test]
+fn values_that_nobody_could_read_are_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (_, client) = with_job(dir.path());
+    client
+        .execute("INSERT INTO run(job) VALUES('hello')", [])
+        .expect("a run");
+    for (column, value, words) in [
+        ("priority", "300", "priority is 0 to 9"),
+        ("priority", "'high'", "priority is 0 to 9"),
+        ("max_attempts", "-1", "max_attempts is 1 to 1000000"),
+        ("run_at", "'2026-01-01'", "times are Unix milliseconds"),
+        ("deadline_at", "1.5", "times are Unix milliseconds"),
+        ("args", "x'00'", "args and env are text"),
+    ] {
+        for sql in [
+            format!("INSERT INTO run(job, {column}) VALUES('hello', {value})"),
+            format!("UPDATE run SET {column} = {value}"),
+        ] {
+            let refused = client.execute(&sql, []).expect_err(&sql).to_string();
+            assert!(refused.contains(words), "{sql}: {refused}");
+        }
+    }
+}
+
+#[test]
+fn a_queue_that_something_waits_in_stays() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (_, client) = with_job(dir.path());
+    client
+        .execute_batch(
+            "INSERT INTO queue(name, rank) VALUES('bulk', 9), ('idle', 10);
+             INSERT INTO run(job, queue) VALUES('hello', 'bulk');",
+        )
+        .expect("a run in a queue");
+    for (sql, words) in [
+        ("DELETE FROM queue WHERE name = 'bulk'", "in use"),
+        ("DELETE FROM queue WHERE name = 'normal'", "in use"),
+        (
+            "UPDATE queue SET name = 'b' WHERE name = 'bulk'",
+            "keeps its name",
+        ),
+        ("UPDATE run SET queue = 'nowhere'", "no such queue"),
+    ] {
+        let refused = client.execute(sql, []).expect_err(sql).to_string();
+        assert!(refused.contains(words), "{sql}: {refused}");
+    }
+    client
+        .execute("DELETE FROM queue WHERE name = 'idle'", [])
+        .expect("nobody needs it");
+    let told: i64 = client
+        .query_row("SELECT count(*) FROM change WHERE job IS NULL", [], |r| {
+            r.get(0)
+        })
+        .expect("marks");
+    assert_eq!(told, 3);
+}

@@ -1,0 +1,61 @@
+//! Definitions that changed, on their way from the store to the firing side.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::daemon::fact::Fact;
+use crate::daemon::zones::Zones;
+use crate::store::{self, Store};
+
+/// Marks of changed jobs that were taken out of the store and are not yet told. They are kept here,
+/// so that none is lost to a fault in between; after a crash everything is read anew.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Names of jobs; none stands for the queues.
+    waiting: VecDeque<Option<String>>,
+}
+
+impl Changes {
+    /// Whether a fault left something to be told.
+    pub fn wait(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Takes all marks and adds what the firing side must know.
+    ///
+    /// # Errors
+    /// Those of the store; what was not told is told the next time.
+    pub fn tell(
+        &mut self,
+        store: &mut Store,
+        zones: &Zones,
+        facts: &mut Vec<Fact>,
+    ) -> store::Result<()> {
+        loop {
+            self.waiting.extend(store.take_changes()?);
+            if self.waiting.is_empty() {
+                break;
+            }
+            while let Some(change) = self.waiting.front() {
+                facts.push(fact(store, zones, change.as_deref())?);
+                self.waiting.pop_front();
+            }
+        }
+        store.forget_ended()?;
+        Ok(())
+    }
+}
+
+fn fact(store: &mut Store, zones: &Zones, change: Option<&str>) -> store::Result<Fact> {
+    let Some(name) = change else {
+        return Ok(Fact::Queues(store.queues()?));
+    };
+    let owing = store.owing(name)?;
+    let job = store.job(name)?.map(|row| Arc::new(row.job));
+    let owing = zones.arm(store, owing)?;
+    Ok(Fact::Defined {
+        name: name.to_owned(),
+        job,
+        owing,
+    })
+}
