@@ -29,6 +29,11 @@ pub fn list(ctx: &Context, _args: ListArgs) -> Result<u8, CliError> {
         .map(|row| JobItem::of(ctx, &store, row))
         .collect();
     let items = items?;
+    if store.job_names()?.len() > items.len() {
+        for (name, why) in store.unreadable_jobs()? {
+            ctx.say(&format!("warning: the job {name} cannot be read: {why}"));
+        }
+    }
     ctx.answer(
         || items.iter().map(|item| item.json(ctx)).collect(),
         |out| match items.is_empty() {

@@ -1,8 +1,8 @@
 //! Definitions that changed, on their way from the store to the firing side.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
+use crate::daemon::definition::{Definition, mark_unreadable};
 use crate::daemon::fact::Fact;
 use crate::daemon::zones::Zones;
 use crate::store::{self, Store};
@@ -51,8 +51,16 @@ fn fact(store: &mut Store, zones: &Zones, change: Option<&str>) -> store::Result
         return Ok(Fact::Queues(store.queues()?));
     };
     let owing = store.owing(name)?;
-    let job = store.job(name)?.map(|row| Arc::new(row.job));
-    let owing = zones.arm(store, owing)?;
+    let mut owing = zones.arm(store, owing)?;
+    let job = match Definition::read(store, name)? {
+        Definition::Known(job) => Some(job),
+        Definition::Gone => None,
+        Definition::Unreadable(why) => {
+            mark_unreadable(store, &owing, &why)?;
+            owing.clear();
+            None
+        }
+    };
     Ok(Fact::Defined {
         name: name.to_owned(),
         job,

@@ -11,13 +11,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::daemon::cancel::cancelled;
 use crate::daemon::changes::Changes;
+use crate::daemon::definition::{Definition, mark_unreadable};
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::WINDOW;
 use crate::daemon::held::Held;
 use crate::daemon::sequence::{record_in_order, rewind};
 use crate::daemon::zones::Zones;
 use crate::engine::{Armed, PROVISIONAL};
-use crate::model::{Fence, Job, Level, Next, Note, Record, RunId};
+use crate::model::{Fence, Level, Next, Note, Record, RunId};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{self, Store, StoreError, StoredOutput};
 
@@ -297,17 +298,14 @@ impl Keeper {
     }
 
     fn queue_of_run(&self, run: RunId) -> Option<String> {
-        self.store
-            .run(self.held.number_of(run))
-            .ok()
-            .flatten()
-            .map(|r| r.queue)
+        let run = self.store.run(self.held.number_of(run)).ok()??;
+        Some(run.queue)
     }
 
     /// Queued runs that could start, and wishes to cancel.
     fn look(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
         self.store.accept()?;
-        let mut jobs: HashMap<String, Option<Arc<Job>>> = HashMap::new();
+        let mut jobs: HashMap<String, Definition> = HashMap::new();
         for queue in self.store.queues()? {
             let have = self.held.count_in(&queue.name);
             if have * 2 > QUEUED {
@@ -324,16 +322,22 @@ impl Keeper {
             if runs.is_empty() {
                 continue;
             }
-            let mut known = Vec::new();
-            for run in &runs {
-                self.held.hold(run.run, &queue.name, &run.job);
+            let (mut known, mut given) = (Vec::new(), Vec::new());
+            for run in runs {
                 if !jobs.contains_key(&run.job) {
-                    let job = self.store.job(&run.job)?.map(|row| Arc::new(row.job));
-                    known.extend(job.clone());
+                    let job = Definition::read(&self.store, &run.job)?;
                     jobs.insert(run.job.clone(), job);
                 }
+                match jobs.get(&run.job) {
+                    // It waits until somebody mends the definition.
+                    Some(Definition::Unreadable(_)) => continue,
+                    Some(Definition::Known(job)) => known.push(Arc::clone(job)),
+                    Some(Definition::Gone) | None => {}
+                }
+                self.held.hold(run.run, &queue.name, &run.job);
+                given.push(run);
             }
-            facts.push(Fact::Queued(known, runs));
+            facts.push(Fact::Queued(known, given));
         }
         let cancelled = cancelled(&mut self.store, &self.held, now)?;
         if !cancelled.is_empty() {
@@ -361,9 +365,10 @@ impl Keeper {
         }
         let mut due = Vec::new();
         for (name, armed) in by_job {
-            match self.store.job(&name)? {
-                Some(row) => due.push((Arc::new(row.job), armed)),
-                None => facts.push(Fact::Orphaned(armed)),
+            match Definition::read(&self.store, &name)? {
+                Definition::Known(job) => due.push((job, armed)),
+                Definition::Gone => facts.push(Fact::Orphaned(armed)),
+                Definition::Unreadable(why) => mark_unreadable(&mut self.store, &armed, &why)?,
             }
         }
         facts.push(Fact::Due(due));

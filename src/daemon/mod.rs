@@ -10,6 +10,7 @@ pub mod api;
 pub mod cancel;
 pub mod changes;
 pub mod core;
+pub mod definition;
 pub mod fact;
 pub mod firing;
 pub mod guardian;

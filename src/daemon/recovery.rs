@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Now;
+use crate::daemon::definition::Definition;
 use crate::daemon::fact::Fact;
 use crate::daemon::firing::{FAR_MS, LATE_MS};
 use crate::daemon::keeper::Keeper;
@@ -300,8 +301,8 @@ fn adopt(
     let mut held: HashMap<Fence, Holding> = holdings.into_iter().map(|h| (h.fence(), h)).collect();
     let mut unstarted = Vec::new();
     for row in store.live()? {
-        if let Some(job) = store.job(&row.run.job)? {
-            world.know_job(Arc::new(job.job));
+        if let Definition::Known(job) = Definition::read(store, &row.run.job)? {
+            world.know_job(job);
         }
         let phase = phase_of(&row, held.remove(&row.run.fence), birth, now);
         if phase == Phase::Starting {

@@ -129,6 +129,21 @@ impl StoreError {
         )
     }
 
+    /// Whether it is about one row that holds what no program of ours writes.
+    pub fn is_unreadable(&self) -> bool {
+        use rusqlite::Error::{
+            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType,
+        };
+        match self {
+            StoreError::Unreadable(_) => true,
+            StoreError::Sqlite(e) => matches!(
+                e,
+                FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..)
+            ),
+            _ => false,
+        }
+    }
+
     /// Whether it may pass by itself.
     pub fn is_busy(&self) -> bool {
         matches!(self, StoreError::Busy)

@@ -109,19 +109,38 @@ impl Store {
         job_row(&self.conn, name)
     }
 
-    /// All listed jobs, by name.
+    /// All listed jobs that can be read, by name; [`Store::unreadable_jobs`] names the others.
     ///
     /// # Errors
     /// Those of reading.
     pub fn jobs(&self) -> Result<Vec<JobRow>> {
         let sql = format!("SELECT {COLUMNS} FROM job WHERE listed = 1 ORDER BY name");
         let mut statement = self.conn.prepare(&sql)?;
-        let rows: Vec<JobRow> = statement
-            .query_map([], read)?
-            .collect::<rusqlite::Result<_>>()?;
-        rows.into_iter()
-            .map(|row| complete(&self.conn, row))
-            .collect()
+        let mut rows = statement.query([])?;
+        let mut jobs = Vec::new();
+        while let Some(row) = rows.next()? {
+            match read(row).map_err(StoreError::from) {
+                Ok(job) => jobs.push(complete(&self.conn, job)?),
+                Err(e) if e.is_unreadable() => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// The listed jobs whose row holds what no program of ours writes, and why it cannot be read.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn unreadable_jobs(&self) -> Result<Vec<(String, String)>> {
+        let mut found = Vec::new();
+        for name in self.job_names()? {
+            match self.job(&name) {
+                Err(e) if e.is_unreadable() => found.push((name, e.to_string())),
+                other => drop(other?),
+            }
+        }
+        Ok(found)
     }
 
     /// The names of all listed jobs.

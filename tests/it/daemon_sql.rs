@@ -93,3 +93,30 @@ fn once_each(sql: &Connection, started: &[String]) {
     once.dedup();
     assert_eq!(once.len(), started.len(), "{started:?}");
 }
+
+/// One row that nobody can read kept the daemon from starting at all.
+#[test]
+fn a_definition_that_cannot_be_read_stops_no_other_job() {
+    let mut instance = Instance::new();
+    instance.add("good", "echo $CRAKE_FIRE >> good", &["-s", "every 1s"]);
+    instance.add("bad", "echo $CRAKE_FIRE >> bad", &["-s", "every 1s"]);
+    let sql = instance.sql();
+    let spec: String = instance
+        .cell("SELECT spec FROM job WHERE name = 'bad'")
+        .unwrap();
+    let set = "UPDATE job SET spec = ?1 WHERE name = 'bad'";
+    sql.execute(set, ["{"]).unwrap();
+    instance.start();
+    instance.until_lines("good", 2);
+    instance.until_sql("EXISTS(SELECT 1 FROM schedule WHERE job = 'bad' AND error IS NOT NULL)");
+    assert!(instance.lines("bad").is_empty());
+    // Mended it goes on, and accounts for what it owes.
+    sql.execute(set, [spec]).unwrap();
+    instance.until_lines("bad", 1);
+    instance.until_sql("EXISTS(SELECT 1 FROM schedule WHERE job = 'bad' AND error IS NULL)");
+    // Broken while the daemon runs it is the same.
+    sql.execute(set, ["[]"]).unwrap();
+    let before = instance.lines("good").len();
+    instance.until_lines("good", before + 2);
+    instance.until_sql("EXISTS(SELECT 1 FROM schedule WHERE job = 'bad' AND error IS NOT NULL)");
+}
