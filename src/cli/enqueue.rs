@@ -7,11 +7,11 @@ use std::path::Path;
 use crate::cli::context::Context;
 use crate::cli::env::variables;
 use crate::cli::error::{CliError, Kind};
-use crate::cli::{alive, moment};
+use crate::cli::moment;
+use crate::cli::run::detached;
 use crate::model::{Command, Job, Origin, Policy, Raw, RunId, Spec, check_name};
 use crate::schedule::UnixMs;
 use crate::store::{Request, StoreError};
-use crate::view::items::Items;
 
 /// Longest part of a name taken from a program.
 const BASE: usize = 40;
@@ -70,16 +70,7 @@ pub fn enqueue(ctx: &Context, args: EnqueueArgs) -> Result<u8, CliError> {
     };
     let run = insert(ctx, &args, run_at, now)?;
     ctx.nudge();
-    let row = ctx.read()?.run(run)?;
-    let items = Items::new(&ctx.zone);
-    ctx.answer_one(
-        || row.as_ref().map(|r| items.run(r)).unwrap_or_default(),
-        |out| writeln!(out, "{run}"),
-    )?;
-    if !alive::is_up(ctx) {
-        ctx.say(&format!("no daemon is running; #{run} waits until one is"));
-    }
-    Ok(0)
+    detached(ctx, run)
 }
 
 fn insert(

@@ -102,6 +102,11 @@ fn of_expression(ctx: &Context, args: &ExplainArgs) -> Result<u8, CliError> {
     }
     let mut value = schedule_item(&schedule, &told);
     value["next"] = next.iter().map(|at| fire_item(&schedule, *at)).collect();
+    tell(ctx, value, &lines)
+}
+
+/// Gives an explanation: its lines, and in JSON what they were made of beside them.
+fn tell(ctx: &Context, mut value: Value, lines: &[String]) -> Result<u8, CliError> {
     value["text"] = json!(lines);
     ctx.answer_one(
         || value,
@@ -191,14 +196,5 @@ fn of_run(ctx: &Context, store: &Store, what: &str) -> Result<u8, CliError> {
     value["schedule"] = json!(expr);
     value["verdict"] = json!(fire.map(|fire| fire.verdict));
     value["requested_by"] = json!(by);
-    value["text"] = json!(lines);
-    ctx.answer_one(
-        || value,
-        |out| {
-            lines
-                .iter()
-                .try_for_each(|line| writeln!(out, "{}", clean_all(line)))
-        },
-    )?;
-    Ok(0)
+    tell(ctx, value, &lines)
 }

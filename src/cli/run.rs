@@ -76,7 +76,11 @@ pub fn run(ctx: &Context, args: RunArgs) -> Result<u8, CliError> {
     follow(ctx, waiting, run)
 }
 
-fn detached(ctx: &Context, run: RunId) -> Result<u8, CliError> {
+/// Says which run was asked for, and that it waits where nobody keeps time.
+///
+/// # Errors
+/// Those of reading the store and of writing.
+pub fn detached(ctx: &Context, run: RunId) -> Result<u8, CliError> {
     let row = ctx.read()?.run(run)?;
     let items = Items::new(&ctx.zone);
     ctx.answer_one(

@@ -140,11 +140,6 @@ impl World {
         self.queues = queues;
     }
 
-    /// Most runs alive at once.
-    pub fn set_slots(&mut self, slots: u32) {
-        self.slots = slots;
-    }
-
     /// A definition that queued runs need.
     pub fn know_job(&mut self, job: Arc<Job>) {
         let name = job.name.clone();
@@ -262,11 +257,6 @@ impl World {
     /// Counts: schedules armed, runs queued, runs alive.
     pub fn counts(&self) -> (usize, usize, usize) {
         (self.armed.len(), self.queued.len(), self.live.len())
-    }
-
-    /// How many queued runs of a queue are known here.
-    pub fn waiting_in(&self, queue: &str) -> usize {
-        self.waiting.get(queue).map_or(0, BTreeSet::len)
     }
 
     /// The next number of a claim.

@@ -221,24 +221,6 @@ impl Store {
         })
     }
 
-    /// Names the run that makes up for missed fires of a job. Says how many there were.
-    ///
-    /// # Errors
-    /// Those of writing.
-    pub fn make_up_for(&mut self, job: &str, planned: &[UnixMs], run: RunId) -> Result<usize> {
-        self.write(|tx| {
-            let mut count = 0;
-            for at in planned {
-                count += tx.execute(
-                    "UPDATE fire SET run = ?3 WHERE verdict = 'missed' AND run IS NULL AND planned_at = ?2
-                       AND schedule IN(SELECT id FROM schedule WHERE job = ?1)",
-                    params![job, at, run.0],
-                )?;
-            }
-            Ok(count)
-        })
-    }
-
     /// Counts since an instant.
     ///
     /// # Errors
