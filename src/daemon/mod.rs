@@ -20,6 +20,7 @@ pub mod mailbox;
 pub mod order;
 pub mod pulse;
 pub mod recovery;
+mod refill;
 pub mod ring;
 pub mod scribe;
 pub mod sequence;

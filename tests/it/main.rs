@@ -28,6 +28,7 @@ mod daemon_rules;
 mod daemon_runs;
 mod daemon_sides;
 mod daemon_sql;
+mod engine_queues;
 mod engine_rules;
 mod engine_terms;
 mod generated;
