@@ -15,6 +15,7 @@ use crate::config::{Paths, User};
 use crate::daemon::core::{self, CoreError, Setup};
 use crate::daemon::guardian::{Guardian, NOT_YET};
 use crate::daemon::order::Host;
+use crate::engine::START_RATE;
 use crate::schedule::Zone;
 use crate::store::StoreError;
 
@@ -32,6 +33,10 @@ pub struct DaemonArgs {
     /// Most runs alive at once
     #[arg(long, value_name = "N", default_value_t = SLOTS, value_parser = clap::value_parser!(u32).range(1..=4096))]
     slots: u32,
+    /// Most starts a second of runs that make up for what was missed, beyond the first that fill
+    /// three of four slots; what is on time is not counted
+    #[arg(long, value_name = "N", default_value_t = START_RATE, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    start_rate: u32,
 }
 
 /// Keeps time as the guardian of a core.
@@ -49,7 +54,7 @@ pub fn daemon(ctx: &Context, args: DaemonArgs) -> Result<u8, CliError> {
     ]
     .into_iter()
     .map(|p| p.clone().into_os_string())
-    .chain([args.slots.to_string().into()])
+    .chain([args.slots, args.start_rate].map(|number| number.to_string().into()))
     .collect();
     let guardian = Guardian {
         arguments,
@@ -59,7 +64,7 @@ pub fn daemon(ctx: &Context, args: DaemonArgs) -> Result<u8, CliError> {
     Ok(guardian.run()?)
 }
 
-/// What `crake __core HOME STORE SOCKET SPOOL LOGS SLOTS [--again]` does: keeps time as the core of
+/// What `crake __core HOME STORE SOCKET SPOOL LOGS SLOTS RATE [--again]` does: keeps time as the core of
 /// a guardian, to which it beats through descriptor 0.
 pub fn core_main(arguments: &[OsString]) -> u8 {
     // A thread that panics must not leave the others behind: the guardian starts a new core.
@@ -84,17 +89,15 @@ fn coded(error: CliError) -> (CliError, u8) {
 
 fn core_setup(arguments: &[OsString]) -> Result<Setup, CliError> {
     let path = |index: usize| arguments.get(index).map(PathBuf::from);
-    let slots = arguments
-        .get(5)
-        .and_then(|s| s.to_str())
-        .and_then(|s| s.parse().ok());
-    let (Some(home), Some(store), Some(socket), Some(spool), Some(logs), Some(slots)) =
-        (path(0), path(1), path(2), path(3), path(4), slots)
+    let number = |index: usize| arguments.get(index)?.to_str()?.parse().ok();
+    let [home, store, socket, spool, logs] = [0, 1, 2, 3, 4].map(path);
+    let (Some(home), Some(store), Some(socket), Some(spool), Some(logs)) =
+        (home, store, socket, spool, logs)
     else {
-        return Err(CliError::new(
-            Kind::Usage,
-            "a core is started by `crake daemon`",
-        ));
+        return Err(not_for_people());
+    };
+    let (Some(slots), Some(start_rate)) = (number(5), number(6)) else {
+        return Err(not_for_people());
     };
     let user = User::current(std::env::var_os("HOME"), std::env::var_os("USER"));
     let zone = Zone::system_from(std::env::var("TZ").ok().as_deref())
@@ -114,11 +117,16 @@ fn core_setup(arguments: &[OsString]) -> Result<Setup, CliError> {
         },
         zone,
         slots,
+        start_rate,
         again: arguments.iter().any(|a| a == "--again"),
         to_guardian: std::io::stdin().as_fd().try_clone_to_owned().ok(),
         end: signals()?,
         clock: Arc::new(SystemClock),
     })
+}
+
+fn not_for_people() -> CliError {
+    CliError::new(Kind::Usage, "a core is started by `crake daemon`")
 }
 
 /// A descriptor that becomes readable at each SIGTERM and SIGINT. SIGHUP, which a closed terminal

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use crate::cli::after_flags::AfterFlags;
 use crate::cli::context::Context;
 use crate::cli::draft::Draft;
 use crate::cli::env::variable;
@@ -18,7 +19,15 @@ use crate::store::NewSchedule;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit(Option<i64>);
 
-fn limit(text: &str) -> Result<Limit, String> {
+impl Limit {
+    /// Milliseconds; none for no limit.
+    pub fn ms(self) -> Option<i64> {
+        self.0
+    }
+}
+
+/// Reads a length of time, or `none`.
+pub fn limit(text: &str) -> Result<Limit, String> {
     if text == "none" {
         return Ok(Limit(None));
     }
@@ -157,6 +166,8 @@ pub struct DefinitionFlags {
     #[arg(long, value_name = "RULE", help_heading = "How",
         value_parser = PossibleValuesParser::new(OnLost::WORDS).try_map(|w| w.parse::<OnLost>()))]
     pub on_lost: Option<OnLost>,
+    #[command(flatten)]
+    pub then: AfterFlags,
 
     /// A label; may be given more than once
     #[arg(long = "tag", value_name = "TAG", help_heading = "Notes")]
@@ -186,7 +197,8 @@ impl DefinitionFlags {
         self.terms.apply(ctx, draft)?;
         self.apply_what(draft)?;
         self.apply_how(draft);
-        Ok(())
+        let spec = &mut draft.spec;
+        self.then.apply(&mut spec.follow, &mut spec.keep)
     }
 
     fn apply_when(&self, draft: &mut Draft) -> Result<(), CliError> {

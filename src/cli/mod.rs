@@ -4,7 +4,9 @@ pub mod context;
 pub mod daemon;
 pub mod error;
 
+mod ack;
 mod add;
+mod after_flags;
 mod alive;
 mod audit;
 mod calendar;
@@ -48,7 +50,9 @@ mod next_sources;
 mod next_week;
 mod output;
 mod pause;
+mod prune;
 mod ps;
+mod queue;
 mod read_schedule;
 mod resume;
 mod retry;
@@ -156,8 +160,11 @@ enum Command {
     Audit(audit::AuditArgs),
     Status(status::StatusArgs),
     Doctor(doctor::DoctorArgs),
+    Ack(ack::AckArgs),
     Events(events::EventsArgs),
     Daemon(daemon::DaemonArgs),
+    Queue(queue::QueueArgs),
+    Prune(prune::PruneArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -190,8 +197,11 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Audit(args) => audit::audit(ctx, args),
         Command::Status(args) => status::status(ctx, args),
         Command::Doctor(args) => doctor::doctor(ctx, args),
+        Command::Ack(args) => ack::ack(ctx, args),
         Command::Events(args) => events::events(ctx, args),
         Command::Daemon(args) => daemon::daemon(ctx, args),
+        Command::Queue(args) => queue::queue(ctx, args),
+        Command::Prune(args) => prune::prune(ctx, args),
         Command::Demo(args) => demo::demo(ctx, args),
         Command::Completions(args) => completions::completions(ctx, args),
         Command::Man(args) => man::man(ctx, args),

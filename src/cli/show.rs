@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::item::{self, JobItem};
-use crate::cli::{complete, terms};
+use crate::cli::{after_flags, complete, terms};
 use crate::model::{Engine, Policy, format_duration};
 use crate::schedule::describe;
 use crate::store::{HistoryRow, RunFilter, RunRow};
@@ -53,6 +53,7 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
         true => store.history(&args.job, CHANGES)?,
         false => Vec::new(),
     };
+    let then = after_flags::in_words(&store, &args.job, &item.row.job.spec.keep)?;
     ctx.answer_one(
         || {
             let mut value = item.json(ctx);
@@ -65,6 +66,9 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
             head(out, &item)?;
             schedules(ctx, out, &item)?;
             rules(out, &item.row.job.policy)?;
+            for (head, text) in &then {
+                line(out, head, text)?;
+            }
             pauses(ctx, out, &item)?;
             last_runs(ctx, out, &runs)?;
             changes(ctx, out, &history)

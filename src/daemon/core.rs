@@ -95,6 +95,8 @@ pub struct Setup {
     pub zone: Zone,
     /// Most runs alive at once.
     pub slots: u32,
+    /// Most starts a second of runs that make up for what was missed.
+    pub start_rate: u32,
     /// Whether a guardian started it again.
     pub again: bool,
     /// Where the guardian listens for beats.
@@ -187,7 +189,9 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let pulse = Arc::new(Pulse::new(setup.to_guardian));
     let degraded = Arc::new(Mutex::new(None));
     let alarm = Alarm::new().map_err(wire)?;
-    let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
+    let mut world = begun.found.world;
+    world.set_start_rate(setup.start_rate);
+    let mut firing = Firing::new(world, begun.ring, setup.host, parts.now, |_| {});
     let mut hand = Hand(errand_tx.clone());
     firing.restart_unstarted(&begun.found.unstarted, &mut hand, parts.now.wall);
 

@@ -18,6 +18,7 @@ pub mod held;
 pub mod keeper;
 pub mod mailbox;
 pub mod order;
+pub mod pruner;
 pub mod pulse;
 pub mod recovery;
 mod refill;

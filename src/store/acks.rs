@@ -1,6 +1,6 @@
 //! Acknowledged ends: runs that ended badly and that somebody has seen.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use crate::model::RunId;
 use crate::schedule::UnixMs;
@@ -40,26 +40,5 @@ impl Store {
             )?;
             Ok(())
         })
-    }
-
-    /// What somebody said of a run.
-    ///
-    /// # Errors
-    /// Those of reading.
-    pub fn ack(&self, run: RunId) -> Result<Option<Ack>> {
-        let sql = "SELECT at, acked_by, note, until_at FROM ack WHERE run = ?1";
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok(Ack {
-                at: row.get(0)?,
-                by: row.get(1)?,
-                note: row.get(2)?,
-                until: row.get(3)?,
-            })
-        };
-        Ok(self
-            .conn
-            .prepare_cached(sql)?
-            .query_row([run.0], read)
-            .optional()?)
     }
 }

@@ -54,13 +54,14 @@ fn refuse_circle(tx: &Transaction<'_>, start: &str) -> Result<()> {
             .collect::<rusqlite::Result<_>>()?;
         for follower in followers {
             if follower == start {
-                let mut path = vec![start.to_owned(), job.clone()];
-                while let Some(before) = came.get(&path[path.len() - 1]) {
-                    path.push(before.clone());
+                let mut path = vec![start.to_owned()];
+                let mut at = job.as_str();
+                while at != start {
+                    path.push(at.to_owned());
+                    at = came.get(at).map_or(start, String::as_str);
                 }
-                path.dedup();
-                path.reverse();
                 path.push(start.to_owned());
+                path.reverse();
                 return Err(StoreError::Circle(path.join(" -> ")));
             }
             if seen.insert(follower.clone()) {

@@ -221,7 +221,7 @@ impl Store {
         let last: Option<i64> =
             self.conn
                 .query_row("SELECT max(fence) FROM attempt", [], |row| row.get(0))?;
-        Ok(Fence(last.unwrap_or(0)))
+        Ok(Fence(last.unwrap_or(0).max(self.fence_floor()?)))
     }
 
     /// The highest run number given out so far.
