@@ -27,6 +27,7 @@ mod daemon_follow;
 mod daemon_life;
 mod daemon_long_queue;
 mod daemon_missed;
+mod daemon_refill;
 mod daemon_rules;
 mod daemon_runs;
 mod daemon_sides;

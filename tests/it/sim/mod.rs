@@ -38,13 +38,14 @@ fn every_planned_fire_is_accounted_for_whatever_dies_when() {
         }
     }
     println!(
-        "sim: {} seeds; {} crashes ({} at seams), {} reboots, {} fires, {} starts: nothing missing, extra or twice",
+        "sim: {} seeds; {} crashes ({} at seams), {} reboots, {} fires, {} starts, {} followers: nothing missing, extra or twice",
         last - first,
         told.crashes,
         told.seams,
         told.reboots,
         told.fires,
         told.starts,
+        told.followers,
     );
     assert!(told.seams > 0 || last - first < 50, "no seam was ever cut");
 }

@@ -50,6 +50,7 @@ pub struct Told {
     pub reboots: u64,
     pub fires: u64,
     pub starts: u64,
+    pub followers: u64,
 }
 
 impl Told {
@@ -59,6 +60,7 @@ impl Told {
         self.reboots += other.reboots;
         self.fires += other.fires;
         self.starts += other.starts;
+        self.followers += other.followers;
     }
 }
 
