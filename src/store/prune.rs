@@ -35,6 +35,9 @@ pub struct KeptOutput {
     pub path: Option<String>,
 }
 
+/// A run and one of its attempts.
+type Attempt = (RunId, u32);
+
 /// What of the runs of a job is too old or too many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prunable {
@@ -205,9 +208,9 @@ impl Store {
     /// Those of reading.
     pub fn kept_output(
         &self,
-        before: (RunId, u32),
+        before: Attempt,
         look: usize,
-    ) -> Result<(Vec<KeptOutput>, Option<(RunId, u32)>)> {
+    ) -> Result<(Vec<KeptOutput>, Option<Attempt>)> {
         let mut statement = self.conn.prepare_cached(
             "SELECT a.run, a.n, r.job, a.ended_at, coalesce(a.out_bytes - a.out_dropped, 0), a.out_path,
                EXISTS(SELECT 1 FROM output o WHERE o.run = a.run AND o.attempt = a.n)

@@ -143,7 +143,11 @@ fn runs() -> impl Strategy<Value = Vec<(usize, u8, i64, bool)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// Whatever waits: no run is overtaken by one that came more than the bound after it.
     #[test]

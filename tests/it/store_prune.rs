@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::time::{Duration, UNIX_EPOCH};
 
+use crake::daemon::pruner::{Pruner, Removed, Scope};
 use crake::model::{Exit, Fence, Keep, Outcome, Planned, Record, RunId, Terms, Verdict};
 use crake::schedule::Zone;
 use crake::store::{Ack, NewSchedule, RunFilter, StoredOutput};
@@ -279,4 +280,40 @@ fn what_is_alive_or_waits_is_never_removed() {
     let args = ["--keep", "0", "--older", "1h"];
     assert_eq!(pruned(&bench, &args)["runs"], 1);
     assert_eq!(run_ids(&bench, "a"), [1, 2, 4]);
+}
+
+#[test]
+fn each_step_is_small_and_a_round_comes_to_its_end() {
+    let bench = Bench::new();
+    let mut few = job("few");
+    few.spec.keep.runs = Some(1);
+    bench.store().put_job(&few, &[], false, "ana", 1).unwrap();
+    let runs =
+        (1..=1_000).flat_map(|n| whole_run(n, "few", Outcome::Succeeded, Exit::Code(0), bench.now));
+    bench.record(&runs.collect::<Vec<Record>>());
+    let mut pruner = Pruner::new(&bench.paths().logs, Scope::default());
+    let (mut store, mut all) = (bench.store(), Removed::default());
+    for step in 0..100 {
+        let (removed, done) = pruner.step(&mut store, bench.now).unwrap();
+        assert!(removed.runs <= 200, "{removed:?}");
+        all.add(removed);
+        if done {
+            assert!(step >= 5);
+            break;
+        }
+    }
+    assert_eq!(all.runs, 999);
+    assert_eq!(run_ids(&bench, "few"), [1_000]);
+    let words = bench.run(&["logs", "1000"]).err;
+    assert!(words.contains("wrote nothing"), "{words}");
+}
+
+#[test]
+fn output_that_is_gone_is_not_taken_for_none() {
+    let bench = Bench::new();
+    bench.job("a", None, 1);
+    ran(&bench, 1, "a", 40, here());
+    pruned(&bench, &[]);
+    let words = bench.run(&["logs", "1"]).err;
+    assert!(words.contains("no longer kept"), "{words}");
 }
