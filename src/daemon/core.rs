@@ -4,10 +4,12 @@
 //! the only writer of the store. *Spawner* talks to the workers. *Api* answers the socket. They
 //! share nothing but channels, a pulse and one line of text that says what is wrong.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -16,18 +18,21 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
-use crate::control::Server;
+use crate::control::{Server, Watched};
 use crate::daemon::alarm::Alarm;
 use crate::daemon::api::Api;
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::Firing;
+use crate::daemon::link::{GOODBYE, Link};
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
 use crate::daemon::order::Host;
 use crate::daemon::pulse::Pulse;
 use crate::daemon::recovery::{BeginError, Begun, Birth, begin};
+use crate::daemon::restarts::{Restarts, Trouble};
 use crate::daemon::scribe::Scribe;
 use crate::daemon::spawner::{Errand, Hand, Spawner, stored_output};
-use crate::model::{Fence, Holding};
+use crate::daemon::successor::Kin;
+use crate::model::{Fence, Holding, Note};
 use crate::process::{Pool, identity};
 use crate::schedule::Zone;
 use crate::store::{Store, StoreError, StoredOutput};
@@ -48,6 +53,8 @@ pub enum Tell {
 pub enum Keep {
     /// Decisions to be recorded.
     Batch(Batch),
+    /// Something to be told.
+    Note(Note),
     /// The output of an attempt that ended.
     Output(Fence, StoredOutput),
     /// Nobody will record the end of this attempt.
@@ -95,10 +102,18 @@ pub struct Setup {
     pub zone: Zone,
     /// Most runs alive at once.
     pub slots: u32,
-    /// Whether a guardian started it again.
-    pub again: bool,
-    /// Where the guardian listens for beats.
-    pub to_guardian: Option<OwnedFd>,
+    /// What the guardian knows of the cores before, where there were some.
+    pub again: Option<Restarts>,
+    /// The line to the guardian, and what another one is started with.
+    pub line: Option<OwnedFd>,
+    /// The arguments of the guardian.
+    pub arguments: Vec<OsString>,
+    /// Where the program lies, to be upgraded from.
+    pub program: PathBuf,
+    /// Whether a service manager is there to start the daemon again.
+    pub managed: bool,
+    /// Longest sleep of the firing loop, milliseconds.
+    pub beat_ms: i64,
     /// Becomes readable when the process is to end.
     pub end: OwnedFd,
     /// The clock.
@@ -132,7 +147,7 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         pid: rustix::process::getpid().as_raw_nonzero().get(),
         boot_id,
         slots: setup.slots,
-        again: setup.again,
+        again: setup.again.is_some(),
     };
     let mut begun = begin(
         store,
@@ -157,7 +172,11 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     for fence in &begun.found.leftover {
         pool.collected(*fence);
     }
-    let server = Server::bind(&setup.paths.socket)
+    for note in setup.again.iter().flat_map(|again| again.notes(now.wall)) {
+        begun.keeper.store_mut().note(&note)?;
+    }
+    let everybody = setup.paths == Paths::system() && rustix::process::geteuid().is_root();
+    let server = Server::bind_for(&setup.paths.socket, everybody)
         .map_err(|source| io_error("cannot listen on the socket", source))?;
     keep_time(
         setup,
@@ -184,7 +203,10 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let (firing_tx, firing_rx) = mailbox().map_err(wire)?;
     let (keeper_tx, keeper_rx) = mailbox().map_err(wire)?;
     let (errand_tx, errand_rx) = mailbox().map_err(wire)?;
-    let pulse = Arc::new(Pulse::new(setup.to_guardian));
+    let line = setup.line.as_ref().and_then(|line| line.try_clone().ok());
+    let link = Arc::new(Link::new(line));
+    let pulse = Arc::new(Pulse::new(Arc::clone(&link)));
+    let watched = Arc::new(Mutex::new(watched(setup.again)));
     let degraded = Arc::new(Mutex::new(None));
     let alarm = Alarm::new().map_err(wire)?;
     let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
@@ -215,21 +237,34 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         Arc::clone(&pulse),
         Arc::clone(&setup.clock),
         degraded,
+        Arc::clone(&watched),
     );
     let server = parts.server;
     let spawner = named("spawner", move || spawner.run());
     let scribe = named("store", move || scribe.run());
     named("api", move || server.serve(&mut api));
     let clock = Arc::clone(&setup.clock);
-    let to_keeper = keeper_tx.clone();
+    let (to_keeper, beat_ms) = (keeper_tx.clone(), setup.beat_ms);
     let facts = begun.facts;
     let firing = named("firing", move || {
         fire(
-            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse,
+            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse, beat_ms,
         );
     });
     eprintln!("crake: keeping time in {}", setup.paths.home.display());
-    wait_for_end(&setup.end);
+    Trouble::over(&setup.paths.trouble());
+    let kin = Kin {
+        line: setup.line,
+        link: Arc::clone(&link),
+        arguments: setup.arguments,
+        program: setup.program,
+        managed: setup.managed,
+        watched,
+        keeper: keeper_tx.clone(),
+        clock: setup.clock,
+    };
+    kin.attend(&setup.end);
+    link.say(GOODBYE);
     firing_tx.send(Tell::Stop);
     join(firing);
     keeper_tx.send(Keep::Stop);
@@ -255,6 +290,7 @@ fn fire(
     alarm: &Alarm,
     clock: &dyn Clock,
     pulse: &Pulse,
+    beat_ms: i64,
 ) {
     loop {
         let now = clock.now();
@@ -270,7 +306,7 @@ fn fire(
             PollFd::new(alarm, PollFlags::IN),
         ];
         // An interrupted sleep is a short one.
-        let _ = poll(&mut fds, Some(&timespec(BEAT_MS)));
+        let _ = poll(&mut fds, Some(&timespec(beat_ms)));
         alarm.hush();
         for message in mailbox.take() {
             match message {
@@ -331,12 +367,15 @@ fn make_dir(dir: &std::path::Path) -> Result<(), CoreError> {
         })
 }
 
-fn wait_for_end(end: &OwnedFd) {
-    loop {
-        let mut fds = [PollFd::new(end, PollFlags::IN)];
-        if poll(&mut fds, None).is_ok_and(|n| n > 0) {
-            return;
-        }
+/// What readers are told of the guardian at the start.
+fn watched(again: Option<Restarts>) -> Watched {
+    let again = again.unwrap_or_default();
+    Watched {
+        guardian: rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()),
+        deaths: again.deaths,
+        ending: again.ending,
+        refused: again.refused,
+        refusals: 0,
     }
 }
 

@@ -20,6 +20,9 @@ const OVERDUE_MS: i64 = 60_000;
 /// How long the firing loop may take to come round, milliseconds.
 pub const BEAT_MS: i64 = 10_000;
 
+/// Deaths of the daemon in a row that are more than an accident.
+pub const FLAPPING: u32 = 3;
+
 /// Overlap skips in a row that are more than an accident.
 const FLOOD: i64 = 3;
 
@@ -62,6 +65,8 @@ pub enum Kind {
     Beat,
     /// The daemon works without its store.
     Degraded,
+    /// The daemon dies and is started again, over and over.
+    Flapping,
     /// A schedule that cannot be planned.
     Schedule,
     /// A schedule whose instant passed and got no verdict.
@@ -85,6 +90,7 @@ impl Kind {
             Kind::Daemon => "daemon",
             Kind::Beat => "beat",
             Kind::Degraded => "degraded",
+            Kind::Flapping => "flapping",
             Kind::Schedule => "schedule",
             Kind::Overdue => "overdue",
             Kind::Stuck => "stuck",
@@ -217,6 +223,12 @@ impl Look<'_> {
                 ),
             };
             found.push(about(Kind::Daemon, "DOWN", text, "crake daemon"));
+        }
+        if self.daemon.up && self.daemon.deaths >= FLAPPING {
+            let times = self.daemon.deaths;
+            let how = self.daemon.ending.as_deref().unwrap_or("nobody saw how");
+            let text = format!("died {times} times in a row, the last time {how}");
+            found.push(about(Kind::Flapping, "FLAPPING", text, "crake events"));
         }
         if let Some(why) = &self.daemon.degraded {
             found.push(about(

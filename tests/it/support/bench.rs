@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crake::clock::{Clock, SystemClock};
 use crake::config::Paths;
-use crake::control::{Alive, Handler, Reply, Request, Server};
+use crake::control::{Alive, Handler, Reply, Request, Server, Watched};
 use crake::model::{
     self, Ended, Exit, Fence, Fire, Job, MissReason, NewRun, Next, Origin, Outcome, Planned,
     Policy, Record, Report, RunId, Spawned, Spec, Start, Verdict,
@@ -156,6 +156,7 @@ impl<F: FnMut(&mut Store) + Send> Handler for StandIn<F> {
             degraded: None,
             armed: 0,
             live: 0,
+            watched: Watched::default(),
         })
     }
 }

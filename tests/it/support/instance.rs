@@ -91,9 +91,12 @@ impl Instance {
 
     /// kill -9 of the guardian and of its core, as if the power went for them alone.
     pub fn kill_all(&mut self) {
+        // A core that notices would start another guardian.
         let core = self.lock_holder();
+        core.inspect(|core| signal(*core, Signal::STOP));
         signal(self.guardian(), Signal::KILL);
         self.daemon.take().expect("a daemon").wait().unwrap();
+        let core = core.or_else(|| self.lock_holder());
         if let Some(core) = core {
             signal(core, Signal::KILL);
             until("the core is gone", || (!is_alive(core)).then_some(()));
