@@ -119,7 +119,7 @@ pub fn guardian_main(arguments: &[OsString]) -> u8 {
     })
 }
 
-/// What `crake __core HOME STORE SOCKET SPOOL LOGS SLOTS --program PATH [--again FACTS] [--managed]
+/// What `crake __core HOME STORE SOCKET SPOOL LOGS SLOTS --program PATH --guardian PID [--again FACTS] [--managed]
 /// [--beat MS]` does: keeps time as the core of a guardian, to which it beats through descriptor 0.
 pub fn core_main(arguments: &[OsString]) -> u8 {
     // A thread that panics must not leave the others behind: the guardian starts a new core.
@@ -135,8 +135,8 @@ pub fn core_main(arguments: &[OsString]) -> u8 {
         }
     };
     let trouble = setup.paths.trouble();
-    if let (Some(again), Some(guardian)) = (&setup.again, rustix::process::getppid()) {
-        Trouble::of(again, guardian.as_raw_nonzero().get()).leave(&trouble);
+    if let (Some(again), Some(guardian)) = (&setup.again, setup.guardian) {
+        Trouble::of(again, guardian).leave(&trouble);
     }
     let (error, code) = match core::run(setup) {
         Ok(()) => return 0,
@@ -202,6 +202,7 @@ fn core_setup(arguments: &[OsString]) -> Result<Setup, CliError> {
             .is_some()
             .then(|| std::io::stdin().as_fd().try_clone_to_owned())
             .transpose()?,
+        guardian: option("--guardian").and_then(|pid| pid.to_str()?.parse().ok()),
         arguments: ours.to_vec(),
         program: program.map(PathBuf::from).unwrap_or_default(),
         managed: arguments.iter().any(|a| a == "--managed"),

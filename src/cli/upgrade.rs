@@ -32,7 +32,7 @@ pub fn upgrade(ctx: &Context) -> Result<u8, CliError> {
         }
     };
     let guardian = before.watched.guardian.and_then(Pid::from_raw);
-    let Some(guardian) = guardian.filter(|pid| *pid != Pid::INIT) else {
+    let Some(guardian) = guardian else {
         return Err(CliError::new(Kind::Refused, "the daemon has no guardian")
             .hint("stop it and start it anew"));
     };

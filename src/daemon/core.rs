@@ -5,25 +5,22 @@
 //! share nothing but channels, a pulse and one line of text that says what is wrong.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FlockOperation, flock};
 
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
-use crate::control::{Server, Watched};
+use crate::control::Server;
 use crate::daemon::alarm::Alarm;
 use crate::daemon::api::Api;
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::Firing;
 use crate::daemon::link::{GOODBYE, Link};
+use crate::daemon::lock::{make_dir, take_lock};
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
 use crate::daemon::order::Host;
 use crate::daemon::pulse::Pulse;
@@ -106,6 +103,8 @@ pub struct Setup {
     pub again: Option<Restarts>,
     /// The line to the guardian, and what another one is started with.
     pub line: Option<OwnedFd>,
+    /// The guardian's process.
+    pub guardian: Option<i32>,
     /// The arguments of the guardian.
     pub arguments: Vec<OsString>,
     /// Where the program lies, to be upgraded from.
@@ -206,7 +205,9 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let line = setup.line.as_ref().and_then(|line| line.try_clone().ok());
     let link = Arc::new(Link::new(line));
     let pulse = Arc::new(Pulse::new(Arc::clone(&link)));
-    let watched = Arc::new(Mutex::new(watched(setup.again)));
+    let watched = Arc::new(Mutex::new(
+        setup.again.unwrap_or_default().watched(setup.guardian),
+    ));
     let degraded = Arc::new(Mutex::new(None));
     let alarm = Alarm::new().map_err(wire)?;
     let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
@@ -326,59 +327,6 @@ fn outputs_of(pool: &Pool, paths: &Paths, holdings: &[Holding]) -> Vec<(Fence, S
         .collect()
 }
 
-/// Takes the lock that says who keeps time here; held as long as the file is open.
-fn take_lock(paths: &Paths) -> Result<File, CoreError> {
-    let fail = |source| io_error("cannot take the lock", source);
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(paths.lock())
-        .map_err(fail)?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut pid = String::new();
-        file.read_to_string(&mut pid).map_err(fail)?;
-        return Err(CoreError::Held {
-            home: paths.home.display().to_string(),
-            pid: pid.trim().to_owned(),
-        });
-    }
-    file.set_len(0).map_err(fail)?;
-    writeln!(file, "{}", rustix::process::getpid().as_raw_nonzero()).map_err(fail)?;
-    Ok(file)
-}
-
-fn make_dir(dir: &std::path::Path) -> Result<(), CoreError> {
-    use std::os::unix::fs::DirBuilderExt;
-    if dir.is_dir() {
-        return Ok(());
-    }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|source| {
-            CoreError::Store(StoreError::Directory {
-                path: dir.to_path_buf(),
-                source,
-            })
-        })
-}
-
-/// What readers are told of the guardian at the start.
-fn watched(again: Option<Restarts>) -> Watched {
-    let again = again.unwrap_or_default();
-    Watched {
-        guardian: rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()),
-        deaths: again.deaths,
-        ending: again.ending,
-        refused: again.refused,
-        refusals: 0,
-    }
-}
-
 fn named(name: &str, body: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
     match thread::Builder::new().name(name.to_owned()).spawn(body) {
         Ok(handle) => handle,
@@ -400,7 +348,7 @@ pub(in crate::daemon) fn timespec(ms: i64) -> Timespec {
     }
 }
 
-fn io_error(what: &str, source: std::io::Error) -> CoreError {
+pub(in crate::daemon) fn io_error(what: &str, source: std::io::Error) -> CoreError {
     CoreError::Io {
         what: what.to_owned(),
         source,

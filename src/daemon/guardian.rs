@@ -132,6 +132,8 @@ impl Guardian<'_> {
         let mut command = Command::new(&course.program);
         command.arg("__core").args(&self.arguments);
         command.arg("--program").arg(&self.program);
+        let pid = rustix::process::getpid().as_raw_nonzero();
+        command.arg("--guardian").arg(pid.to_string());
         if self.notifier.is_there() {
             command.arg("--managed");
         }

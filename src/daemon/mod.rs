@@ -17,6 +17,7 @@ pub mod guardian;
 pub mod held;
 pub mod keeper;
 pub mod link;
+mod lock;
 pub mod mailbox;
 pub mod notify;
 pub mod order;

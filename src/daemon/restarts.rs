@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::control::Watched;
 use crate::model::{Level, Note};
 use crate::process::identity;
 use crate::schedule::UnixMs;
@@ -34,6 +35,17 @@ impl Restarts {
     /// Whether cores die again and again.
     pub fn is_flapping(&self) -> bool {
         self.deaths >= FLAPPING
+    }
+
+    /// What readers are told of the guardian at the start.
+    pub fn watched(self, guardian: Option<i32>) -> Watched {
+        Watched {
+            guardian,
+            deaths: self.deaths,
+            ending: self.ending,
+            refused: self.refused,
+            refusals: 0,
+        }
     }
 
     /// The events that tell of it.

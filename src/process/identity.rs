@@ -74,6 +74,11 @@ pub fn is_same(pid: i32, start: u64) -> bool {
     start_time(pid) == Some(start)
 }
 
+/// Whether there is a process with this pid that has not ended, waited for or not.
+pub fn is_running(pid: i32) -> bool {
+    stat(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+}
+
 /// Whether a thread of a process, named by its name, sleeps where no signal reaches it: in most
 /// cases it waits for a disk (state `D`, proc_pid_stat(5)).
 pub fn waits_for_disk(pid: i32, thread: &str) -> bool {

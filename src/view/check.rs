@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use crate::store::{Counts, Totals};
 use crate::view::Daemon;
-use crate::view::attention::{Attention, BEAT_MS, Level};
+use crate::view::attention::{Attention, Level};
+use crate::view::attention_daemon::BEAT_MS;
 use crate::view::text::clean_all;
 use crate::view::words::count;
 

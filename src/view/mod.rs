@@ -4,6 +4,7 @@
 //! how wide the terminal is) are passed in.
 
 pub mod attention;
+pub mod attention_daemon;
 pub mod audit;
 pub mod calendar;
 pub mod check;
