@@ -56,9 +56,13 @@ pub fn check(ctx: &Context, args: CheckArgs) -> Result<u8, CliError> {
     let (answer, seen) = channel();
     // Each of the two may hang for as long as a disk or another program likes. They are not waited
     // for then, and end with the process.
-    std::thread::spawn(move || answer.send(look_at(&paths, &zone, job.as_deref(), &heard)));
+    std::thread::spawn(move || {
+        let _ = answer.send(look_at(&paths, &zone, job.as_deref(), &heard));
+    });
     let (paths, (tell, daemon)) = (ctx.paths.clone(), channel());
-    std::thread::spawn(move || tell.send(alive::heard(&paths, DAEMON)));
+    std::thread::spawn(move || {
+        let _ = tell.send(alive::heard(&paths, DAEMON));
+    });
     let daemon = daemon.recv_timeout(left().min(DAEMON)).unwrap_or(Daemon {
         silent: Some("it does not answer".to_owned()),
         ..Daemon::default()

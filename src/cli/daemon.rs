@@ -21,6 +21,7 @@ use crate::daemon::notify::Notifier;
 use crate::daemon::order::Host;
 use crate::daemon::program::called_by;
 use crate::daemon::restarts::Trouble;
+use crate::daemon::successor::Guarded;
 use crate::daemon::ward::{NOT_YET, Ward};
 use crate::schedule::Zone;
 use crate::store::StoreError;
@@ -135,7 +136,7 @@ pub fn core_main(arguments: &[OsString]) -> u8 {
         }
     };
     let trouble = setup.paths.trouble();
-    if let (Some(again), Some(guardian)) = (&setup.again, setup.guardian) {
+    if let (Some(again), Some(guardian)) = (&setup.again, setup.guarded.guardian) {
         Trouble::of(again, guardian).leave(&trouble);
     }
     let (error, code) = match core::run(setup) {
@@ -198,14 +199,16 @@ fn core_setup(arguments: &[OsString]) -> Result<Setup, CliError> {
             // What cannot be read of them is not worth a core.
             serde_json::from_slice(facts.as_bytes()).unwrap_or_default()
         }),
-        line: program
-            .is_some()
-            .then(|| std::io::stdin().as_fd().try_clone_to_owned())
-            .transpose()?,
-        guardian: option("--guardian").and_then(|pid| pid.to_str()?.parse().ok()),
-        arguments: ours.to_vec(),
-        program: program.map(PathBuf::from).unwrap_or_default(),
-        managed: arguments.iter().any(|a| a == "--managed"),
+        guarded: Guarded {
+            line: program
+                .is_some()
+                .then(|| std::io::stdin().as_fd().try_clone_to_owned())
+                .transpose()?,
+            guardian: option("--guardian").and_then(|pid| pid.to_str()?.parse().ok()),
+            arguments: ours.to_vec(),
+            program: program.map(PathBuf::from).unwrap_or_default(),
+            managed: arguments.iter().any(|a| a == "--managed"),
+        },
         beat_ms: beat.unwrap_or(BEAT_MS).clamp(1, BEAT_MS),
         end: signals(&[SIGTERM, SIGINT])?,
         clock: Arc::new(SystemClock),

@@ -96,9 +96,10 @@ impl Server {
             Step::Done => return false,
             Step::Garbled => {}
             Step::Asked(request) => {
-                let reply = match self.door.admit(client.peer, &request) {
-                    Ok(()) => self.door.veil(client.peer, handler.handle(*request)),
-                    Err(refusal) => refusal,
+                let reply = if self.door.admits(client.peer, &request) {
+                    self.door.veil(client.peer, handler.handle(*request))
+                } else {
+                    Reply::Denied
                 };
                 client.reply(&reply);
             }

@@ -4,9 +4,7 @@
 //! the only writer of the store. *Spawner* talks to the workers. *Api* answers the socket. They
 //! share nothing but channels, a pulse and one line of text that says what is wrong.
 
-use std::ffi::OsString;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -19,7 +17,7 @@ use crate::daemon::alarm::Alarm;
 use crate::daemon::api::Api;
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::Firing;
-use crate::daemon::link::{GOODBYE, Link};
+use crate::daemon::link::GOODBYE;
 use crate::daemon::lock::{make_dir, take_lock};
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
 use crate::daemon::order::Host;
@@ -28,7 +26,7 @@ use crate::daemon::recovery::{BeginError, Begun, Birth, begin};
 use crate::daemon::restarts::{Restarts, Trouble};
 use crate::daemon::scribe::Scribe;
 use crate::daemon::spawner::{Errand, Hand, Spawner, stored_output};
-use crate::daemon::successor::Kin;
+use crate::daemon::successor::{Guarded, Kin};
 use crate::model::{Fence, Holding, Note};
 use crate::process::{Pool, identity};
 use crate::schedule::Zone;
@@ -101,16 +99,8 @@ pub struct Setup {
     pub slots: u32,
     /// What the guardian knows of the cores before, where there were some.
     pub again: Option<Restarts>,
-    /// The line to the guardian, and what another one is started with.
-    pub line: Option<OwnedFd>,
-    /// The guardian's process.
-    pub guardian: Option<i32>,
-    /// The arguments of the guardian.
-    pub arguments: Vec<OsString>,
-    /// Where the program lies, to be upgraded from.
-    pub program: PathBuf,
-    /// Whether a service manager is there to start the daemon again.
-    pub managed: bool,
+    /// The guardian.
+    pub guarded: Guarded,
     /// Longest sleep of the firing loop, milliseconds.
     pub beat_ms: i64,
     /// Becomes readable when the process is to end.
@@ -202,12 +192,11 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let (firing_tx, firing_rx) = mailbox().map_err(wire)?;
     let (keeper_tx, keeper_rx) = mailbox().map_err(wire)?;
     let (errand_tx, errand_rx) = mailbox().map_err(wire)?;
-    let line = setup.line.as_ref().and_then(|line| line.try_clone().ok());
-    let link = Arc::new(Link::new(line));
+    let again = setup.again.unwrap_or_default();
+    let clock = Arc::clone(&setup.clock);
+    let kin = Kin::new(setup.guarded, again, keeper_tx.clone(), clock);
+    let (link, watched) = (Arc::clone(&kin.link), Arc::clone(&kin.watched));
     let pulse = Arc::new(Pulse::new(Arc::clone(&link)));
-    let watched = Arc::new(Mutex::new(
-        setup.again.unwrap_or_default().watched(setup.guardian),
-    ));
     let degraded = Arc::new(Mutex::new(None));
     let alarm = Alarm::new().map_err(wire)?;
     let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
@@ -238,7 +227,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         Arc::clone(&pulse),
         Arc::clone(&setup.clock),
         degraded,
-        Arc::clone(&watched),
+        watched,
     );
     let server = parts.server;
     let spawner = named("spawner", move || spawner.run());
@@ -254,16 +243,6 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     });
     eprintln!("crake: keeping time in {}", setup.paths.home.display());
     Trouble::over(&setup.paths.trouble());
-    let kin = Kin {
-        line: setup.line,
-        link: Arc::clone(&link),
-        arguments: setup.arguments,
-        program: setup.program,
-        managed: setup.managed,
-        watched,
-        keeper: keeper_tx.clone(),
-        clock: setup.clock,
-    };
     kin.attend(&setup.end);
     link.say(GOODBYE);
     firing_tx.send(Tell::Stop);

@@ -15,18 +15,19 @@ use crate::daemon::core::{Keep, timespec};
 use crate::daemon::guardian::ITSELF;
 use crate::daemon::link::{self, Heard, Link, hear};
 use crate::daemon::mailbox::Sender;
-use crate::daemon::restarts::refusal;
+use crate::daemon::restarts::{Restarts, refusal};
 use crate::model::{Level, Note};
 
 /// The pause before a guardian that cannot be started is tried again.
 const RETRY_MS: i64 = 1_000;
 
-/// How the core stands to its guardian.
-pub struct Kin {
+/// The guardian a core was started by, and what another one is started with.
+#[derive(Debug, Default)]
+pub struct Guarded {
     /// The core's end of the line; nothing where it was started without a guardian.
     pub line: Option<OwnedFd>,
-    /// Where beats leave through.
-    pub link: Arc<Link>,
+    /// The guardian's process.
+    pub guardian: Option<i32>,
     /// What a guardian is started with, beside the core.
     pub arguments: Vec<OsString>,
     /// Where the program lies, to be upgraded from.
@@ -34,38 +35,66 @@ pub struct Kin {
     /// Whether a service manager starts the daemon again: then a core without a guardian leaves
     /// its place to that one.
     pub managed: bool,
+}
+
+/// How the core stands to its guardian.
+pub struct Kin {
+    guarded: Guarded,
+    /// Where beats leave through.
+    pub link: Arc<Link>,
     /// What readers are told.
     pub watched: Arc<Mutex<Watched>>,
-    /// The store side, for events.
-    pub keeper: Sender<Keep>,
-    /// The clock.
-    pub clock: Arc<dyn Clock>,
+    keeper: Sender<Keep>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Kin {
+    /// `again` is what the guardian knows of the cores before, `keeper` is told of events.
+    pub fn new(
+        guarded: Guarded,
+        again: Restarts,
+        keeper: Sender<Keep>,
+        clock: Arc<dyn Clock>,
+    ) -> Kin {
+        let line = guarded.line.as_ref();
+        let link = Link::new(line.and_then(|line| line.try_clone().ok()));
+        Kin {
+            link: Arc::new(link),
+            watched: Arc::new(Mutex::new(again.watched(guarded.guardian))),
+            guarded,
+            keeper,
+            clock,
+        }
+    }
+
     /// Waits until the core is to end. Meanwhile there is a guardian.
     pub fn attend(mut self, end: &OwnedFd) {
         let mut child: Option<Child> = None;
         // Where it was started without one it goes on without one.
-        let wanted = self.line.is_some();
+        let wanted = self.guarded.line.is_some();
         loop {
-            let missing = wanted && self.line.is_none();
+            let missing = wanted && self.guarded.line.is_none();
             let mut fds = vec![PollFd::new(end, PollFlags::IN)];
-            fds.extend(self.line.iter().map(|l| PollFd::new(l, PollFlags::IN)));
+            fds.extend(
+                self.guarded
+                    .line
+                    .iter()
+                    .map(|l| PollFd::new(l, PollFlags::IN)),
+            );
             let timeout = missing.then(|| timespec(RETRY_MS));
             if poll(&mut fds, timeout.as_ref()).is_ok() && !fds[0].revents().is_empty() {
                 return;
             }
-            match self.line.as_ref().map_or(Heard::Nothing, hear) {
+            match self.guarded.line.as_ref().map_or(Heard::Nothing, hear) {
                 Heard::Nothing => {}
                 Heard::Bytes(bytes) => self.told(&String::from_utf8_lossy(&bytes)),
-                Heard::Closed if self.managed => {
+                Heard::Closed if self.guarded.managed => {
                     eprintln!("crake: the guardian is gone; leaving it to the service manager");
                     return;
                 }
-                Heard::Closed => self.line = None,
+                Heard::Closed => self.guarded.line = None,
             }
-            if wanted && self.line.is_none() {
+            if wanted && self.guarded.line.is_none() {
                 self.succeed(&mut child);
             }
         }
@@ -114,12 +143,12 @@ impl Kin {
         let child = Command::new(ITSELF)
             .arg("__guardian")
             .arg(rustix::process::getpid().as_raw_nonzero().to_string())
-            .arg(&self.program)
-            .args(&self.arguments)
+            .arg(&self.guarded.program)
+            .args(&self.guarded.arguments)
             .stdin(Stdio::from(theirs))
             .spawn()?;
         self.link.replace(said);
-        self.line = Some(ours);
+        self.guarded.line = Some(ours);
         Ok(child)
     }
 }
