@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::instance::{Instance, is_alive, signal};
-use crate::support::wait::{mono, until, within};
+use crate::support::wait::{mono, pass, until, within};
 
 /// The guardian the daemon names.
 fn guardian(instance: &Instance) -> Option<i32> {
@@ -185,4 +185,23 @@ fn a_core_told_to_end_behind_the_back_of_its_guardian_is_not_started_again() {
     until("both are gone", || {
         (!is_alive(core) && !is_alive(second)).then_some(())
     });
+}
+
+#[test]
+fn a_lock_that_a_dying_daemon_still_holds_is_waited_for() {
+    let mut instance = Instance::new();
+    let mut dead = std::process::Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    let text = format!("{}\n", dead.id());
+    let path = instance.sandbox.file("home/spool/lock", text.as_bytes());
+    let held = std::fs::File::open(path).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    // A daemon that does not wait has left long before that.
+    let release = std::thread::spawn(move || {
+        pass(500);
+        drop(held);
+    });
+    instance.start();
+    release.join().unwrap();
+    assert_eq!(instance.stop(), 0);
 }
