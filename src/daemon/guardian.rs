@@ -193,7 +193,8 @@ impl Guardian<'_> {
                 watch.hear();
                 return watch.ended(course.kept_time);
             }
-            if ready[2] && drain(&self.upgrades) {
+            let asked = ready[2] && drain(&self.upgrades);
+            if asked || (watch.postponed && ready[3]) {
                 watch.upgrade();
             }
             watch.look();

@@ -82,6 +82,8 @@ pub(in crate::daemon) struct Watch<'a> {
     alive: bool,
     asked: u32,
     upgrading: bool,
+    /// Whether somebody asked for an upgrade before time was kept.
+    pub(in crate::daemon) postponed: bool,
     goodbye: bool,
     /// Whether the core's end of the line is closed.
     pub(in crate::daemon) closed: bool,
@@ -106,6 +108,7 @@ impl<'a> Watch<'a> {
             alive: ward.adopted,
             asked: 0,
             upgrading: false,
+            postponed: false,
             goodbye: false,
             closed: false,
             on_disk: false,
@@ -202,6 +205,8 @@ impl<'a> Watch<'a> {
 
     /// Takes the program that lies where ours lay, if it works.
     pub(in crate::daemon) fn upgrade(&mut self) {
+        // One that is just starting is let start first.
+        self.postponed = !self.alive;
         if self.upgrading || self.asked > 0 || !self.alive {
             return;
         }

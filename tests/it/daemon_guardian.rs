@@ -205,3 +205,32 @@ fn a_lock_that_a_dying_daemon_still_holds_is_waited_for() {
     release.join().unwrap();
     assert_eq!(instance.stop(), 0);
 }
+
+/// A process whose thread waits as one does that waits for a disk: posix_spawn(3) sleeps so until
+/// its child executes something, and this child first waits at a named pipe.
+const SLEEPER: &str = "import os, sys
+action = (os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)
+os.posix_spawn('/bin/true', ['true'], {}, file_actions=[action])";
+
+#[test]
+fn a_thread_that_waits_for_a_disk_is_told_from_one_that_sleeps() {
+    use crake::process::identity::waits_for_disk;
+    let instance = Instance::new();
+    let gate = instance.gate("gate");
+    let mut python = std::process::Command::new("python3");
+    let spawned = python.arg("-c").arg(SLEEPER).arg(&gate).spawn();
+    let Ok(mut child) = spawned else {
+        assert!(std::env::var_os("CI").is_none(), "CI has python3");
+        eprintln!("SKIPPED: there is no python3");
+        return;
+    };
+    let pid = i32::try_from(child.id()).unwrap();
+    until("it waits", || waits_for_disk(pid, "python3").then_some(()));
+    assert!(!waits_for_disk(pid, "firing"), "another thread is meant");
+    // The one who opens the pipe lets it go on.
+    drop(std::fs::File::options().write(true).open(&gate).unwrap());
+    child.wait().unwrap();
+    assert!(!waits_for_disk(pid, "python3"));
+    let running = Instance::running();
+    assert!(!waits_for_disk(running.core().unwrap(), "api"));
+}
