@@ -15,6 +15,7 @@ use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
 use crate::daemon::pruner::{Pruner, Scope};
 use crate::daemon::spawner::Errand;
+use crate::model::Note;
 
 /// How often the store is told that the daemon is alive, where nothing else is written.
 const ALIVE_MS: i64 = 60_000;
@@ -47,6 +48,7 @@ pub struct Scribe {
     pruner: Pruner,
     /// When the next round of pruning may begin, on the clock that goes on in a sleep.
     prune_at: i64,
+    notes: Vec<Note>,
 }
 
 impl Scribe {
@@ -84,6 +86,7 @@ impl Scribe {
             told_alive,
             pruner: Pruner::new(&paths.logs, Scope::default()),
             prune_at: told_alive + ALIVE_MS,
+            notes: Vec::new(),
         })
     }
 
@@ -104,6 +107,7 @@ impl Scribe {
                 return;
             }
             self.alive(now, fault);
+            self.tell();
             pause = self.sleep(now, look_at, fault, pause);
         }
     }
@@ -116,6 +120,7 @@ impl Scribe {
                 Keep::Batch(batch) => self.keeper.take(batch),
                 Keep::Output(fence, output) => self.keeper.take_output(fence, output),
                 Keep::Forget(fence) => self.keeper.forget_output(fence),
+                Keep::Note(note) => self.notes.push(note),
                 Keep::Look => {}
                 Keep::Stop => stop = true,
             }
@@ -154,6 +159,16 @@ impl Scribe {
             }
         }
         true
+    }
+
+    /// Writes the notes that stand in no batch; those that cannot be written wait.
+    fn tell(&mut self) {
+        while let Some(note) = self.notes.first() {
+            if self.keeper.store_mut().note(note).is_err() {
+                return;
+            }
+            self.notes.remove(0);
+        }
     }
 
     fn alive(&mut self, now: Now, fault: bool) {
