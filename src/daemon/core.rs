@@ -152,6 +152,7 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         BeginError::Store(e) => CoreError::Store(e),
         BeginError::Ring(source) => io_error("cannot use the ring", source),
     })?;
+    begun.found.world.set_start_rate(setup.start_rate);
     // Output is taken out of the slots before these are told to forget it.
     for (fence, output) in outputs_of(&pool, &setup.paths, &holdings) {
         if begun.found.leftover.contains(&fence) {
@@ -201,9 +202,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let pulse = Arc::new(Pulse::new(Arc::clone(&link)));
     let degraded = Arc::new(Mutex::new(None));
     let alarm = Alarm::new().map_err(wire)?;
-    let mut world = begun.found.world;
-    world.set_start_rate(setup.start_rate);
-    let mut firing = Firing::new(world, begun.ring, setup.host, parts.now, |_| {});
+    let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
     let mut hand = Hand(errand_tx.clone());
     firing.restart_unstarted(&begun.found.unstarted, &mut hand, parts.now.wall);
 
