@@ -36,6 +36,7 @@ mod import_entry;
 mod import_plan;
 mod item;
 mod kill;
+mod limit_flags;
 mod lines;
 mod list;
 mod listing;
@@ -54,12 +55,14 @@ mod resume;
 mod retry;
 mod rm;
 mod run;
+mod run_as;
 pub mod selector;
 mod show;
 mod status;
 mod stopping;
 mod terms;
 mod toml_form;
+mod toml_limits;
 mod toml_terms;
 mod wait;
 mod waiting;
@@ -214,6 +217,10 @@ fn internal(args: &[OsString]) -> Option<u8> {
     match name {
         // First of all: a worker closes every descriptor it was not given on purpose.
         "__worker" => Some(worker(args.get(2)?.as_ref())),
+        "__exec" => {
+            let code = crate::process::stage_main(args.get(2..).unwrap_or_default());
+            Some(u8::try_from(code).unwrap_or(125))
+        }
         "__core" => {
             title("crake-core");
             Some(daemon::core_main(args.get(2..).unwrap_or_default()))

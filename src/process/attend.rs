@@ -25,7 +25,11 @@ impl Pool {
     /// happened, which may be nothing. Reading `wake` empty is the caller's part.
     pub fn wait(&mut self, wake: BorrowedFd<'_>, timeout: Option<Duration>) -> Vec<Event> {
         self.tend();
-        let own = self.next_look();
+        let own = self
+            .next_look()
+            .into_iter()
+            .chain(self.end_the_overdue())
+            .min();
         let asked = timeout.map(|t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
         let mut millis = asked.into_iter().chain(own).min();
         if !self.events.is_empty() {

@@ -15,8 +15,9 @@ use crate::model::{Fence, Holding, Order, StopCause};
 use crate::process::capture::{Captured, read_run};
 use crate::process::event::{Counts, Event, PoolError};
 use crate::process::frame::Conn;
-use crate::process::ledger::Ledger;
+use crate::process::ledger::{Ledger, Limit};
 use crate::process::message::ToWorker;
+use crate::process::overdue::Patience;
 use crate::process::place::{Pending, Place, Use};
 use crate::process::slot::{Slot, directory, output_path};
 
@@ -149,6 +150,7 @@ impl Pool {
         }
         place.used = Use::Busy(fence);
         place.stop = pending.stop;
+        place.patience = Patience::with(Limit::of(&pending.order, self.clock.now().boot));
         place.pending = Some(pending);
         self.fences.insert(fence, number);
         self.send_stop(number);
@@ -233,6 +235,7 @@ impl Pool {
         if let Some(number) = self.fences.get(&fence).copied() {
             if let Some(place) = self.places.get_mut(&number) {
                 place.stop = stop;
+                place.patience.end_now(self.clock.now().boot, grace_ms);
             }
             self.send_stop(number);
         }
