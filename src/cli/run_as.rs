@@ -17,28 +17,31 @@ pub fn checked(ctx: &Context, limits: &Limits) -> Result<Limits, CliError> {
             ..limits.clone()
         });
     };
-    allowed(ctx, name)?;
-    let number = number_of_user(name).map_err(|text| CliError::new(Kind::Failed, text))?;
-    let Some(uid) = number else {
-        let text = format!("there is no user {name} on this host");
-        return Err(CliError::new(Kind::Invalid, text));
-    };
     Ok(Limits {
-        uid: Some(uid),
+        uid: Some(number(ctx, name)?),
         ..limits.clone()
     })
 }
 
-/// Whether somebody may define jobs of a user.
+/// The number of a user whose jobs the caller may define.
 ///
 /// # Errors
-/// What can be no name, and another user where the caller is not root.
-pub fn allowed(ctx: &Context, name: &str) -> Result<(), CliError> {
+/// No such user, and one that only root may name.
+pub fn number(ctx: &Context, name: &str) -> Result<u32, CliError> {
+    allowed(ctx, name)?;
+    let number = number_of_user(name).map_err(|text| CliError::new(Kind::Failed, text))?;
+    number.ok_or_else(|| {
+        let text = format!("there is no user {name} on this host");
+        CliError::new(Kind::Invalid, text)
+    })
+}
+
+fn allowed(ctx: &Context, name: &str) -> Result<(), CliError> {
+    if let Some(fault) = fault_of_user_name(name) {
+        return Err(CliError::new(Kind::Usage, fault));
+    }
     if name == ctx.user.name || rustix::process::geteuid().is_root() {
-        return match fault_of_user_name(name).filter(|_| name != ctx.user.name) {
-            Some(fault) => Err(CliError::new(Kind::Usage, fault)),
-            None => Ok(()),
-        };
+        return Ok(());
     }
     let text = format!(
         "only root can have a job run as {name}, and you are {}",

@@ -228,9 +228,11 @@ impl Run {
             self.ladder = Some(Ladder::kill(now));
         }
         let mut survivors = Vec::new();
-        if let Some(ladder) = &mut self.ladder
-            && !empty
-        {
+        if empty {
+            if let Some(ladder) = &mut self.ladder {
+                ladder.gone(now);
+            }
+        } else if let Some(ladder) = &mut self.ladder {
             let mut dead = Vec::new();
             let climb = ladder.climb(self.worker, cgroup, now, |death| dead.push(death));
             self.bury(dead, now);
@@ -239,7 +241,7 @@ impl Run {
                 Climb::Empty => empty = true,
                 Climb::GaveUp(named) => survivors = named,
             }
-        } else if !empty {
+        } else {
             return Progress::Under(self.next_limit());
         }
         Progress::Over {

@@ -144,7 +144,8 @@ impl Ladder {
         Climb::GaveUp(named)
     }
 
-    fn gone(&mut self, now: Now) -> Climb {
+    /// Takes note that nobody is left.
+    pub fn gone(&mut self, now: Now) -> Climb {
         let after = seconds(now.boot - self.begun_at);
         self.note(now, Level::Info, format!("gone after {after}"));
         Climb::Empty
