@@ -13,7 +13,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::clock::Clock;
 use crate::daemon::core::{BEAT_MS, timespec};
-use crate::process::shield;
+use crate::process::{shield, unblock_signals};
 
 /// A core that has not come round for so long is stuck.
 const STUCK_MS: i64 = 2 * BEAT_MS + 2_000;
@@ -56,8 +56,9 @@ impl Guardian<'_> {
     /// # Errors
     /// No process or no descriptor left at the very start; later it is tried again.
     pub fn run(&self) -> std::io::Result<u8> {
-        // The core and its workers inherit it.
+        // The core and its workers inherit both.
         shield();
+        unblock_signals();
         let mut again = false;
         let mut pause = FIRST_PAUSE_MS;
         loop {

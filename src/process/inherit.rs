@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::libc;
+use nix::sys::signal::SigSet;
 use rustix::io::FdFlags;
 
 /// `close_range` has this number on every architecture.
@@ -45,11 +46,19 @@ fn close_range(first: c_uint, last: c_uint) {
     }
 }
 
-/// Gives every signal its default effect: what a parent up the line ignored would be ignored by
-/// every job for ever. The mask needs nothing of the kind, because std empties it at each start.
+/// Lets every signal through: what a parent up the line blocked would be blocked in every job for
+/// ever, SIGTERM among them.
+pub fn unblock_signals() {
+    // It fails for no reason that could arise here.
+    let _ = SigSet::empty().thread_set_mask();
+}
+
+/// Gives every signal its default effect and lets it through: what a parent up the line ignored
+/// would be ignored by every job for ever.
 #[expect(unsafe_code, reason = "no crate resets a signal by number alone")]
 pub(in crate::process) fn default_signals() {
     const LAST: c_int = 64;
+    unblock_signals();
     // Rust ignores SIGPIPE in its own programs, which rely on it, and resets it at each start.
     for signal in (1..=LAST).filter(|signal| *signal != libc::SIGPIPE) {
         // SAFETY: the default effect runs no code of ours. SIGKILL, SIGSTOP and those the C library

@@ -2,8 +2,8 @@
 //!
 //! Through `posix_spawn`, as std does it where neither `pre_exec` nor another user is asked for.
 //! Beside its three standard files the job inherits nothing: everything the worker holds closes on
-//! exec, handled signals fall back to their defaults, the signal mask is emptied by std. Where more
-//! has to be done before the job may run, [`crate::process::stage`] stands in between.
+//! exec, handled signals fall back to their defaults, and the worker itself ignores and blocks none.
+//! Where more has to be done before the job may run, [`crate::process::stage`] stands in between.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};

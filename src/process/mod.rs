@@ -45,6 +45,7 @@ pub use capture::{Captured, Chunk, DecodeError, Followed, Follower, Stream, read
 pub use event::{Counts, Event, PoolError};
 pub use exec::stage_main;
 pub use form::is_executable;
+pub use inherit::unblock_signals;
 pub use ledger::{Entries, decode_ledger};
 pub use line::plain_words;
 pub use oom::shield;

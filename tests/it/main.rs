@@ -41,6 +41,7 @@ mod process_runs;
 mod process_self;
 mod process_stuck;
 mod process_tree;
+mod process_user;
 mod ring;
 mod schedule_calendars;
 mod schedule_dialects;
