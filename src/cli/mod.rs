@@ -218,6 +218,7 @@ fn internal(args: &[OsString]) -> Option<u8> {
         // First of all: a worker closes every descriptor it was not given on purpose.
         "__worker" => Some(worker(args.get(2)?.as_ref())),
         "__exec" => {
+            title("crake-stage");
             let code = crate::process::stage_main(args.get(2..).unwrap_or_default());
             Some(u8::try_from(code).unwrap_or(125))
         }

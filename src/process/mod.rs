@@ -5,6 +5,7 @@
 //! by files: whoever holds a slot's lock is its living worker, and the slot's ledger says what that
 //! worker took, started and saw the end of.
 
+mod aftermath;
 mod attend;
 mod begin;
 mod capture;

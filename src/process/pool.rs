@@ -12,6 +12,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::clock::Clock;
 use crate::model::{Fence, Holding, Order, StopCause};
+use crate::process::aftermath::Aftermath;
 use crate::process::capture::{Captured, read_run};
 use crate::process::event::{Counts, Event, PoolError};
 use crate::process::frame::Conn;
@@ -42,6 +43,7 @@ pub struct Pool {
     pub(in crate::process) stranded: Vec<Pending>,
     pub(in crate::process) events: VecDeque<Event>,
     pub(in crate::process) found: Vec<Holding>,
+    pub(in crate::process) aftermath: Aftermath,
     /// Dead workers not yet waited for.
     pub(in crate::process) corpses: Vec<Child>,
     pub(in crate::process) surveyed: bool,
@@ -83,6 +85,7 @@ impl Pool {
             stranded: Vec::new(),
             events: VecDeque::new(),
             found: Vec::new(),
+            aftermath: Aftermath::none(),
             corpses: Vec::new(),
             surveyed: false,
             warm: false,

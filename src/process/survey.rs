@@ -224,16 +224,13 @@ impl Pool {
         }
         let put_down = std::mem::take(&mut place.put_down);
         let target = self.target(number, &entries);
-        let alive = sweep(target.as_slice(), &*self.clock);
         let pid = entries.started.map_or(0, |s| s.worker.pid);
-        let mut reason = match put_down {
+        let reason = match put_down {
             true => format!("its worker (pid {pid}) did not end it in time and was killed"),
             false => format!("its worker (pid {pid}) vanished"),
         };
-        for (_, pid) in alive {
-            reason.push_str(&format!("; process {pid} of it is still alive"));
-        }
-        self.events.push_back(Event::Lost { fence, reason });
+        let clock = std::sync::Arc::clone(&self.clock);
+        self.aftermath.begin(fence, target, reason, clock);
     }
 
     // The order was never taken, so it may be given to another worker.

@@ -8,6 +8,7 @@ mod cli_edit;
 mod cli_errors;
 mod cli_explain;
 mod cli_import;
+mod cli_limits;
 mod cli_live;
 mod cli_look;
 mod cli_names;

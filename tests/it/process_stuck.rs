@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
+
 use crate::support::facility;
-use crate::support::instance::Instance;
+use crate::support::instance::{Instance, signal};
 use crate::support::wait::until;
 
 fn done(program: &str, args: &[&str]) -> bool {
@@ -91,6 +93,51 @@ fn what_the_kernel_does_not_let_die_is_named_and_the_schedule_goes_on() {
     let late = instance.cell::<i64>("SELECT max(late_ms) FROM fire");
     assert!(late.unwrap() < 1_000, "{late:?}");
     frozen.thaw();
+}
+
+#[test]
+fn what_a_dead_worker_left_behind_holds_up_no_start() {
+    let there = Path::new("/dev/loop-control").exists() && Path::new("/usr/sbin/fsfreeze").exists();
+    if !facility::root() || !facility::is_there("file system that can be frozen", there) {
+        return;
+    }
+    let instance = Instance::running();
+    let frozen = Frozen::under(&instance);
+    if !facility::is_there("loop device", frozen.is_some()) {
+        return;
+    }
+    let frozen = frozen.unwrap();
+    let file = format!("of={}", frozen.at.join("file").display());
+    let what = ["--", "/bin/dd", "if=/dev/zero", &file, "count=1"];
+    instance
+        .sandbox
+        .ok(&[&["add", "stuck"][..], &what].concat());
+    let run = instance.request("stuck");
+    let stat = until("it waits for the disk", || {
+        let pid = instance.sandbox.items(&["ps"])[0]["pid"].as_i64()?;
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.contains(") D ").then_some(stat)
+    });
+    let worker = stat
+        .split(") D ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
+    signal(worker.parse().unwrap(), Signal::KILL);
+    // The kernel keeps what is left for as long as the disk stands still.
+    for _ in 0..3 {
+        instance.add("after", "true", &["--replace"]);
+        assert_eq!(instance.outcome("after")["outcome"], "succeeded");
+    }
+    let longest = "SELECT max(started_at - claimed_at) FROM attempt WHERE run > 1";
+    let longest = instance.cell::<i64>(longest).unwrap();
+    assert!(longest < 2_000, "a start was held up for {longest} ms");
+    let row = instance.ended(run);
+    assert_eq!(row["outcome"], "lost", "{row}");
+    let reason = row["reason"].as_str().unwrap();
+    assert!(reason.contains("of it is still alive"), "{reason}");
 }
 
 #[test]
