@@ -39,6 +39,7 @@ mod import_entry;
 mod import_plan;
 mod item;
 mod kill;
+mod limit_flags;
 mod lines;
 mod list;
 mod listing;
@@ -59,14 +60,17 @@ mod resume;
 mod retry;
 mod rm;
 mod run;
+mod run_as;
 pub mod selector;
 mod show;
 mod status;
 mod stopping;
 mod terms;
 mod toml_form;
+mod toml_limits;
 mod toml_terms;
 mod upgrade;
+mod usage;
 mod wait;
 mod waiting;
 
@@ -79,6 +83,7 @@ use clap::{ColorChoice, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::cli::context::{Context, Form};
 use crate::cli::error::{CliError, Kind};
+use crate::cli::usage::{usage, wanted_form};
 use crate::clock::SystemClock;
 use crate::config::{HOME_VARIABLE, Paths, User};
 use crate::schedule::Zone;
@@ -228,6 +233,11 @@ fn internal(args: &[OsString]) -> Option<u8> {
     match name {
         // First of all: a worker closes every descriptor it was not given on purpose.
         "__worker" => Some(worker(args.get(2)?.as_ref())),
+        "__exec" => {
+            title("crake-stage");
+            let code = crate::process::stage_main(args.get(2..).unwrap_or_default());
+            Some(u8::try_from(code).unwrap_or(125))
+        }
         "__guardian" => {
             title("crake");
             Some(daemon::guardian_main(args.get(2..).unwrap_or_default()))
@@ -360,38 +370,4 @@ fn context_of(global: &Global, form: Form) -> Result<Context, CliError> {
         color: color && form == Form::Text,
         ask: !global.yes && !global.no_input && input.is_terminal() && output.is_terminal(),
     })
-}
-
-/// What is asked for in JSON is also refused in JSON, even where the rest was not understood.
-fn wanted_form(args: &[OsString]) -> Form {
-    let before_command = args.iter().take_while(|arg| *arg != "--");
-    let mut form = Form::Text;
-    for arg in before_command {
-        match arg.to_str() {
-            Some("--json") => form = Form::Json,
-            Some("--jsonl") => form = Form::JsonLines,
-            _ => {}
-        }
-    }
-    form
-}
-
-fn usage(e: &clap::Error, form: Form) -> u8 {
-    let code = u8::try_from(e.exit_code()).unwrap_or(2);
-    if form == Form::Text || code == 0 {
-        // Whoever closed the stream does not want to read it.
-        let _ = e.print();
-        return code;
-    }
-    let text = e.render().to_string();
-    let mut lines = text.lines();
-    let first = lines.next().unwrap_or_default();
-    let rest: Vec<&str> = lines.filter(|l| !l.trim().is_empty()).collect();
-    let hint = rest.iter().find_map(|l| l.trim().strip_prefix("tip: "));
-    let mut error = CliError::new(Kind::Usage, first.trim_start_matches("error: "));
-    error.hint = Some(
-        hint.unwrap_or("for more information, try '--help'")
-            .to_owned(),
-    );
-    error::tell(&error, form)
 }

@@ -31,6 +31,7 @@ fn waiting(run: i64, queue: &str, priority: u8, at: UnixMs) -> QueuedRun {
         args: None,
         env: Vec::new(),
         deadline: None,
+        after: None,
     }
 }
 
