@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Now};
 use crate::control::{Alive, Handler, Reply, Request};
+use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell};
 use crate::daemon::mailbox::Sender;
 use crate::daemon::pulse::Pulse;
@@ -19,6 +20,7 @@ pub struct Api {
     pulse: Arc<Pulse>,
     clock: Arc<dyn Clock>,
     degraded: Arc<Mutex<Option<String>>>,
+    condition: Arc<Condition>,
     since: Now,
 }
 
@@ -29,7 +31,7 @@ impl Api {
         keeper: Sender<Keep>,
         pulse: Arc<Pulse>,
         clock: Arc<dyn Clock>,
-        degraded: Arc<Mutex<Option<String>>>,
+        (degraded, condition): (Arc<Mutex<Option<String>>>, Arc<Condition>),
     ) -> Api {
         let since = clock.now();
         Api {
@@ -38,6 +40,7 @@ impl Api {
             pulse,
             clock,
             degraded,
+            condition,
             since,
         }
     }
@@ -50,16 +53,14 @@ impl Api {
             std::thread::sleep(Duration::from_micros(200));
         }
         let (armed, live) = self.pulse.counts();
+        let store = self.degraded.lock().unwrap_or_else(|e| e.into_inner());
+        let degraded = self.condition.degraded(store.clone(), self.clock.now());
         Alive {
             pid: rustix::process::getpid().as_raw_nonzero().get(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             since: self.since.wall,
             beat_age_ms: self.pulse.age_ms(self.clock.now()),
-            degraded: self
-                .degraded
-                .lock()
-                .unwrap_or_else(|e| e.into_inner())
-                .clone(),
+            degraded,
             armed,
             live,
         }

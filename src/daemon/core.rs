@@ -19,14 +19,17 @@ use crate::config::Paths;
 use crate::control::Server;
 use crate::daemon::alarm::Alarm;
 use crate::daemon::api::Api;
+use crate::daemon::condition::Condition;
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::Firing;
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
 use crate::daemon::order::Host;
+use crate::daemon::outputs::{Outputs, output_of};
 use crate::daemon::pulse::Pulse;
-use crate::daemon::recovery::{BeginError, Begun, Birth, begin};
+use crate::daemon::recovery::{BeginError, Begun, Birth, Rings, begin_with};
+use crate::daemon::refuge::Refuge;
 use crate::daemon::scribe::Scribe;
-use crate::daemon::spawner::{Errand, Hand, Spawner, stored_output};
+use crate::daemon::spawner::{Errand, Hand, Spawner};
 use crate::model::{Fence, Holding};
 use crate::process::{Pool, identity};
 use crate::schedule::Zone;
@@ -48,8 +51,6 @@ pub enum Tell {
 pub enum Keep {
     /// Decisions to be recorded.
     Batch(Batch),
-    /// The output of an attempt that ended.
-    Output(Fence, StoredOutput),
     /// Nobody will record the end of this attempt.
     Forget(Fence),
     /// Something in the store may have changed.
@@ -105,6 +106,11 @@ pub struct Setup {
     pub clock: Arc<dyn Clock>,
 }
 
+/// Slots that can be taken on a full disk: so many of those that may be in use, and some more for
+/// runs whose end is not collected yet.
+const RESERVE: u32 = 64;
+const RESERVE_MORE: u32 = 8;
+
 /// Longest sleep of the firing loop, so that its beat can be missed, milliseconds.
 pub const BEAT_MS: i64 = 5_000;
 
@@ -120,12 +126,21 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     let store = Store::open(&setup.paths.store)?;
     let boot_id = identity::boot_id().map_err(|e| io_error("cannot tell the boot", e))?;
     let slots = |e: crate::process::PoolError| CoreError::Slots(e.to_string());
+    let refuge = Refuge::of(&setup.paths.spool);
     let mut pool = Pool::open(
         &setup.paths.slots(),
         Arc::clone(&setup.clock),
         boot_id.clone(),
     )
-    .map_err(slots)?;
+    .map_err(slots)?
+    .with_reserve(setup.slots.min(RESERVE) + RESERVE_MORE);
+    // Workers of a core before us may be there, whatever is chosen now.
+    pool.with_refuges(
+        refuge
+            .existing()
+            .into_iter()
+            .map(|(n, dir)| (n, dir.join("slots"))),
+    );
     let holdings = pool.survey();
     let now = setup.clock.now();
     let birth = Birth {
@@ -134,21 +149,20 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         slots: setup.slots,
         again: setup.again,
     };
-    let mut begun = begin(
-        store,
-        &setup.paths.ring(),
-        holdings.clone(),
-        &birth,
-        &setup.zone,
-        now,
-    )
-    .map_err(|e| match e {
-        BeginError::Store(e) => CoreError::Store(e),
-        BeginError::Ring(source) => io_error("cannot use the ring", source),
-    })?;
+    let rings = Rings::open(&setup.paths.ring(), Some(refuge.clone()))
+        .map_err(|source| io_error("cannot use the ring", source))?;
+    let mut begun = begin_with(store, rings, holdings.clone(), &birth, &setup.zone, now).map_err(
+        |e| match e {
+            BeginError::Store(e) => CoreError::Store(e),
+            BeginError::Ring(source) => io_error("cannot use the ring", source),
+        },
+    )?;
     // Output is taken out of the slots before these are told to forget it.
-    for (fence, output) in outputs_of(&pool, &setup.paths, &holdings) {
+    let outputs = Arc::new(Outputs::with_logs(&setup.paths.logs));
+    begun.keeper.share_outputs(Arc::clone(&outputs));
+    for (fence, output) in outputs_of(&pool, &holdings) {
         if begun.found.leftover.contains(&fence) {
+            let output = outputs.in_file(fence, output);
             begun.keeper.store_mut().keep_output_of(fence, output)?;
         } else {
             begun.keeper.take_output(fence, output);
@@ -157,6 +171,8 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     for fence in &begun.found.leftover {
         pool.collected(*fence);
     }
+    begun.ring = (begun.ring.in_thread(&setup.paths.ring()))
+        .map_err(|source| io_error("cannot use the ring", source))?;
     let server = Server::bind(&setup.paths.socket)
         .map_err(|source| io_error("cannot listen on the socket", source))?;
     keep_time(
@@ -164,6 +180,8 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         Parts {
             begun,
             pool,
+            refuge,
+            outputs,
             server,
             now,
         },
@@ -174,6 +192,8 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
 struct Parts {
     begun: Begun,
     pool: Pool,
+    refuge: Refuge,
+    outputs: Arc<Outputs>,
     server: Server,
     now: Now,
 }
@@ -186,6 +206,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let (errand_tx, errand_rx) = mailbox().map_err(wire)?;
     let pulse = Arc::new(Pulse::new(setup.to_guardian));
     let degraded = Arc::new(Mutex::new(None));
+    let condition = Arc::new(Condition::default());
     let alarm = Alarm::new().map_err(wire)?;
     let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
     let mut hand = Hand(errand_tx.clone());
@@ -193,7 +214,8 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
 
     let spawner = Spawner {
         pool: parts.pool,
-        logs: setup.paths.logs.clone(),
+        outputs: parts.outputs,
+        refuge: parts.refuge,
         errands: errand_rx,
         firing: firing_tx.clone(),
         keeper: keeper_tx.clone(),
@@ -205,7 +227,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         firing_tx.clone(),
         errand_tx.clone(),
         Arc::clone(&setup.clock),
-        Arc::clone(&degraded),
+        (Arc::clone(&degraded), Arc::clone(&condition)),
         &setup.paths,
     )
     .map_err(wire)?;
@@ -214,7 +236,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         keeper_tx.clone(),
         Arc::clone(&pulse),
         Arc::clone(&setup.clock),
-        degraded,
+        (degraded, Arc::clone(&condition)),
     );
     let server = parts.server;
     let spawner = named("spawner", move || spawner.run());
@@ -225,7 +247,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let facts = begun.facts;
     let firing = named("firing", move || {
         fire(
-            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse,
+            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse, &condition,
         );
     });
     eprintln!("crake: keeping time in {}", setup.paths.home.display());
@@ -255,6 +277,7 @@ fn fire(
     alarm: &Alarm,
     clock: &dyn Clock,
     pulse: &Pulse,
+    condition: &Condition,
 ) {
     loop {
         let now = clock.now();
@@ -262,6 +285,7 @@ fn fire(
         if let Some(batch) = batch {
             keeper.send(Keep::Batch(batch));
         }
+        condition.firing_is(firing.trouble(now));
         let (armed, _, live) = firing.world().counts();
         pulse.beat(now, armed, live);
         alarm.set(wake_at.unwrap_or(now.wall + 2 * BEAT_MS));
@@ -282,24 +306,23 @@ fn fire(
     }
 }
 
-fn outputs_of(pool: &Pool, paths: &Paths, holdings: &[Holding]) -> Vec<(Fence, StoredOutput)> {
+fn outputs_of(pool: &Pool, holdings: &[Holding]) -> Vec<(Fence, StoredOutput)> {
     holdings
         .iter()
         .filter(|h| matches!(h, Holding::Ended { .. } | Holding::Dead { .. }))
-        .filter_map(|h| Some((h.fence(), stored_output(pool, &paths.logs, h.fence())?)))
+        .filter_map(|h| Some((h.fence(), output_of(pool, h.fence())?)))
         .collect()
 }
 
 /// Takes the lock that says who keeps time here; held as long as the file is open.
 fn take_lock(paths: &Paths) -> Result<File, CoreError> {
     let fail = |source| io_error("cannot take the lock", source);
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
+    let mut options = File::options();
+    options.read(true).write(true).mode(0o600);
+    // Making a file waits for a disk that is frozen; whoever holds the lock is to be named then.
+    let mut file = options
         .open(paths.lock())
+        .or_else(|_| options.create(true).truncate(false).open(paths.lock()))
         .map_err(fail)?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         let mut pid = String::new();

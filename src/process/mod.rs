@@ -8,6 +8,7 @@
 mod attend;
 mod capture;
 mod carry;
+mod dirs;
 mod event;
 mod frame;
 pub mod identity;
@@ -21,6 +22,7 @@ mod obey;
 mod place;
 mod pool;
 mod reap;
+mod refuge;
 mod slot;
 mod survey;
 mod sweep;
@@ -29,6 +31,7 @@ mod tree;
 mod worker;
 
 pub use capture::{Captured, Chunk, DecodeError, Followed, Follower, Stream, read_output};
+pub use dirs::refuge_of;
 pub use event::{Counts, Event, PoolError};
 pub use launch::is_executable;
 pub use ledger::{Entries, decode_ledger};

@@ -70,6 +70,7 @@ impl Sides {
 #[derive(Default)]
 struct Hand {
     discarded: Vec<Fence>,
+    collected: Vec<Fence>,
 }
 
 impl Carrier for Hand {
@@ -78,6 +79,10 @@ impl Carrier for Hand {
     fn discard(&mut self, fence: Fence) {
         self.discarded.push(fence);
     }
+    fn collected(&mut self, fence: Fence) {
+        self.collected.push(fence);
+    }
+    fn cut_off(&mut self, _: bool) {}
 }
 
 fn batch(records: Vec<Record>) -> Batch {
@@ -215,8 +220,9 @@ fn a_ring_of_another_store_is_not_replayed() {
     let sides = Sides::new();
     let (mut ring, _) = Ring::open(&sides.path().join("ring"), 0).unwrap();
     for record in whole_run(1, "hello", Outcome::Succeeded, Exit::Code(0), NOW) {
-        ring.append(&record).unwrap();
+        ring.append(&record);
     }
+    ring.flush(0, true);
     let last = ring.last();
     drop(ring);
     // Somebody removed the store and began anew, with a job of the same name.
@@ -236,8 +242,9 @@ fn words_of_any_length_leave_a_decision_its_place_in_the_ring() {
     let mut row = fire(&planned, NOW, Verdict::Paused);
     row.note = Some("paused by somebody: ".to_owned() + &"long ".repeat(200));
     let (mut ring, _) = Ring::open(&sides.path().join("ring"), 0).unwrap();
-    let appended = ring.append(&Record::Fire(row)).unwrap();
+    let appended = ring.append(&Record::Fire(row));
     assert_eq!(appended, Appended::At(1));
+    ring.flush(0, true);
     drop(ring);
     let (_, found) = Ring::open(&sides.path().join("ring"), 0).unwrap();
     assert!(matches!(&found[..], [(1, Record::Fire(f))] if f.planned_at == NOW));

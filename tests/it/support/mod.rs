@@ -4,4 +4,5 @@ pub mod bench;
 pub mod instance;
 pub mod sandbox;
 pub mod wait;
+pub mod weather;
 pub mod world;
