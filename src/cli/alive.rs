@@ -34,6 +34,21 @@ pub fn daemon(ctx: &Context, store: &Store) -> Result<Daemon, CliError> {
     })
 }
 
+/// The daemon, where it says that the disk of the store does not answer.
+pub fn cut_off(ctx: &Context) -> Option<Daemon> {
+    let Ok(Reply::Alive(alive)) = ask(&ctx.paths.socket, &Request::Ping) else {
+        return None;
+    };
+    alive.is_cut_off().then_some(Daemon {
+        up: true,
+        pid: Some(alive.pid),
+        beat_age_ms: Some(alive.beat_age_ms),
+        since: Some(alive.since),
+        degraded: alive.degraded,
+        silent: None,
+    })
+}
+
 /// Whether a daemon answers.
 pub fn is_up(ctx: &Context) -> bool {
     matches!(ask(&ctx.paths.socket, &Request::Ping), Ok(Reply::Alive(_)))

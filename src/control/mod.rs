@@ -53,5 +53,18 @@ pub struct Alive {
     pub live: usize,
 }
 
+/// What stands in [`Alive::degraded`] where the disk does not answer, before the time since when:
+/// whoever touches its files then waits and cannot be interrupted.
+pub const SILENT: &str = "does not answer since";
+
+impl Alive {
+    /// Whether the daemon waits for the disk of its store.
+    pub fn is_cut_off(&self) -> bool {
+        self.degraded
+            .as_ref()
+            .is_some_and(|why| why.contains(SILENT))
+    }
+}
+
 /// Longest line either side reads.
 pub(in crate::control) const LINE_MAX: usize = 64 * 1024;

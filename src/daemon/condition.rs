@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Now;
+use crate::control::SILENT;
 
 /// A step of the store side that takes longer than this waits for the disk: locks are waited for in
 /// much shorter steps, milliseconds.
@@ -39,12 +40,8 @@ impl Condition {
     pub fn degraded(&self, store: Option<String>, now: Now) -> Option<String> {
         let firing = self.firing.lock().unwrap_or_else(PoisonError::into_inner);
         let since = self.in_step_since.load(Ordering::Relaxed);
-        let stuck = (since > 0 && now.mono - since >= STUCK_MS).then(|| {
-            format!(
-                "the store has not answered for {} s",
-                (now.mono - since) / 1000
-            )
-        });
+        let stuck = (since > 0 && now.mono - since >= STUCK_MS)
+            .then(|| format!("the store {SILENT} {} s", (now.mono - since) / 1000));
         let all: Vec<String> = [firing.clone(), stuck, store]
             .into_iter()
             .flatten()

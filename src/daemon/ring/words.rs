@@ -1,5 +1,6 @@
 //! What people are told of the ring.
 
+use crate::control::SILENT;
 use crate::daemon::ring::{Ring, Spare, State};
 use crate::model::Level;
 
@@ -23,15 +24,14 @@ impl Ring {
         let state = match &self.state {
             State::Well => None,
             State::Late { since } => (mono - since >= WORTH_A_WORD_MS)
-                .then(|| format!("the disk does not answer since {} s", (mono - since) / 1000)),
+                .then(|| format!("the disk {SILENT} {} s", (mono - since) / 1000)),
             State::Broken { why, .. } => Some(format!("the ring cannot be written: {why}")),
             State::Mending { why, since, .. } if mono - since < WORTH_A_WORD_MS => {
                 Some(format!("the ring cannot be written: {why}"))
             }
-            State::Mending { since, .. } => Some(format!(
-                "the disk does not answer since {} s",
-                (mono - since) / 1000
-            )),
+            State::Mending { since, .. } => {
+                Some(format!("the disk {SILENT} {} s", (mono - since) / 1000))
+            }
         };
         let where_to = match state {
             None => None,
