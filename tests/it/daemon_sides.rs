@@ -1,89 +1,16 @@
 //! The two sides of the daemon in this process, over a real store and a real ring: what passes
 //! between them, and what a fault in between must not lose.
 
-use std::path::Path;
-use std::time::Duration;
-
 use crake::clock::{Clock, ManualClock, Now};
-use crake::daemon::fact::{Batch, Carrier, Fact};
+use crake::daemon::fact::{Batch, Fact};
 use crake::daemon::firing::Firing;
 use crake::daemon::order::Host;
-use crake::daemon::recovery::{Begun, Birth, begin};
 use crake::daemon::ring::{Appended, Ring};
-use crake::model::{Exit, Fence, Order, Outcome, Policy, Record, RunId, StopCause, Verdict};
-use crake::schedule::Zone;
-use crake::store::{NewSchedule, RunFilter, Store, StoredOutput};
-use rusqlite::Connection;
-use tempfile::TempDir;
+use crake::model::{Exit, Fence, Outcome, Policy, Record, RunId, Verdict};
+use crake::store::{RunFilter, StoredOutput};
 
 use crate::support::bench::{fire, fire_run, job, schedule, whole_run};
-
-/// Half a minute before a full one.
-const NOW: i64 = 1_772_942_370_000;
-
-struct Sides {
-    dir: TempDir,
-}
-
-impl Sides {
-    fn new() -> Sides {
-        Sides {
-            dir: TempDir::new().unwrap(),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    fn store(&self) -> Store {
-        Store::open(&self.path().join("crake.db")).unwrap()
-    }
-
-    fn client(&self) -> Connection {
-        Connection::open(self.path().join("crake.db")).unwrap()
-    }
-
-    fn job(&self, name: &str, schedules: &[NewSchedule]) {
-        let mut store = self.store();
-        store
-            .put_job(&job(name), schedules, false, "test", NOW - 1_000)
-            .unwrap();
-    }
-
-    fn begin(&self) -> Begun {
-        let birth = Birth {
-            pid: 1,
-            boot_id: "boot".to_owned(),
-            slots: 4,
-            again: false,
-        };
-        let now = ManualClock::at(NOW).now();
-        let zone = Zone::named("UTC").unwrap();
-        let store = self.store();
-        store.set_patience(Duration::ZERO).unwrap();
-        let ring = self.path().join("ring");
-        begin(store, &ring, Vec::new(), &birth, &zone, now).unwrap()
-    }
-}
-
-#[derive(Default)]
-struct Hand {
-    discarded: Vec<Fence>,
-    collected: Vec<Fence>,
-}
-
-impl Carrier for Hand {
-    fn start(&mut self, _: Order) {}
-    fn stop(&mut self, _: Fence, _: StopCause, _: i64) {}
-    fn discard(&mut self, fence: Fence) {
-        self.discarded.push(fence);
-    }
-    fn collected(&mut self, fence: Fence) {
-        self.collected.push(fence);
-    }
-    fn cut_off(&mut self, _: bool) {}
-}
+use crate::support::sides::{Hand, NOW, Sides};
 
 fn batch(records: Vec<Record>) -> Batch {
     Batch {

@@ -22,6 +22,7 @@ mod crontab_props;
 mod crontab_truth;
 mod crontab_warnings;
 mod daemon_crash;
+mod daemon_ends;
 mod daemon_life;
 mod daemon_missed;
 mod daemon_rules;

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod instance;
 pub mod sandbox;
+pub mod sides;
 pub mod volume;
 pub mod wait;
 pub mod weather;
