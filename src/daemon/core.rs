@@ -142,6 +142,7 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
             .map(|(n, dir)| (n, dir.join("slots"))),
     );
     let holdings = pool.survey();
+    pool.leave_refuge();
     let now = setup.clock.now();
     let birth = Birth {
         pid: rustix::process::getpid().as_raw_nonzero().get(),

@@ -43,6 +43,8 @@ pub struct Firing {
     seam: Seam,
     ends: Ends,
     cut_off: bool,
+    /// Whether everything decided so far is in one of the ring files.
+    placed: bool,
 }
 
 impl Firing {
@@ -57,6 +59,7 @@ impl Firing {
             seam,
             ends: Ends::default(),
             cut_off: false,
+            placed: true,
         }
     }
 
@@ -109,19 +112,7 @@ impl Firing {
                 records.push(record);
             }
         };
-        let ended = self.ends.overdue(now.mono);
-        let in_ring = |e: &&Ended| matches!(self.ring.append(&without_output(e)), Appended::At(_));
-        let ended: Vec<Fence> = ended.iter().filter(in_ring).map(|e| e.fence).collect();
-        let words = self
-            .ring
-            .flush(now.mono, !starts.is_empty() || !ended.is_empty());
-        records.extend(words.into_iter().map(|word| note_of(word, now.wall)));
-        (self.seam)("flushed");
-        self.release(ended, carrier);
-        let cut_off = self.ring.is_cut_off();
-        if std::mem::replace(&mut self.cut_off, cut_off) != cut_off {
-            carrier.cut_off(cut_off);
-        }
+        self.make_durable(now, !starts.is_empty(), carrier, &mut records);
         for run in starts {
             self.start(run, carrier, now.wall);
             (self.seam)("started");
@@ -138,9 +129,36 @@ impl Firing {
         (batch, self.wake_at(wake_at, now))
     }
 
+    /// Writes what was decided into the ring, with the ends the store has not taken in time. `starts`
+    /// says that something is carried out for it. Then tells the workers what follows from that.
+    fn make_durable(
+        &mut self,
+        now: Now,
+        starts: bool,
+        carrier: &mut dyn Carrier,
+        records: &mut Vec<Record>,
+    ) {
+        // While the ring has no place for what it has already, more would only be lost with it.
+        let ended = match self.placed {
+            true => self.ends.overdue(now.mono),
+            false => Vec::new(),
+        };
+        let in_ring = |e: &&Ended| matches!(self.ring.append(&without_output(e)), Appended::At(_));
+        let ended: Vec<Fence> = ended.iter().filter(in_ring).map(|e| e.fence).collect();
+        let words = self.ring.flush(now.mono, starts || !ended.is_empty());
+        self.placed = self.ring.is_safe();
+        records.extend(words.into_iter().map(|word| note_of(word, now.wall)));
+        (self.seam)("flushed");
+        self.release(ended, carrier);
+        let cut_off = self.ring.is_cut_off();
+        if std::mem::replace(&mut self.cut_off, cut_off) != cut_off {
+            carrier.cut_off(cut_off);
+        }
+    }
+
     /// Gives back the slots of runs whose end is in the ring.
     fn release(&mut self, ended: Vec<Fence>, carrier: &mut dyn Carrier) {
-        if self.ring.is_safe() {
+        if self.placed {
             ended.into_iter().for_each(|f| carrier.collected(f));
         } else {
             self.ends.not_yet(ended);

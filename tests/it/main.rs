@@ -36,6 +36,7 @@ mod generated;
 mod process_adoption;
 mod process_house;
 mod process_output;
+mod process_refuge;
 mod process_runs;
 mod process_tree;
 mod ring;

@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::daemon::ring::file::RingFile;
 use crate::daemon::ring::form::Place;
 
-/// How long the disk is waited for before the decisions go elsewhere. Nobody notices it, and a disk
-/// that is merely busy has answered by then.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long the disk is waited for before the decisions go elsewhere: long enough for one that is
+/// merely busy, short enough for nobody to notice.
+const PATIENCE: Duration = Duration::from_millis(75);
 
 /// What became of places that were handed over.
 #[derive(Debug)]

@@ -210,9 +210,9 @@ impl Ring {
         self.forget_recorded();
         self.ask_main(mono);
         if matches!(self.state, State::Well) {
-            self.to_main(mono, needed);
+            self.write_main(mono, needed);
         }
-        self.to_spare();
+        self.write_spare();
         self.words(mono)
     }
 
@@ -265,7 +265,7 @@ impl Ring {
         };
     }
 
-    fn to_main(&mut self, mono: i64, needed: bool) {
+    fn write_main(&mut self, mono: i64, needed: bool) {
         let places = self.main.places();
         let mut new = Vec::new();
         for index in 0..self.kept.len() {
@@ -304,7 +304,7 @@ impl Ring {
         false
     }
 
-    fn to_spare(&mut self) {
+    fn write_spare(&mut self) {
         let Some(spare) = &mut self.spare else {
             return;
         };

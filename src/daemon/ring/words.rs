@@ -33,10 +33,7 @@ impl Ring {
                 Some(format!("the disk {SILENT} {} s", (mono - since) / 1000))
             }
         };
-        let where_to = match state {
-            None => None,
-            Some(state) => Some(format!("{state}; {}", self.elsewhere())),
-        };
+        let where_to = state.map(|state| format!("{state}; {}", self.elsewhere()));
         let full = (self.is_filling() || !self.is_safe()).then(|| self.fullness());
         match (where_to, full) {
             (Some(a), Some(b)) => Some(format!("{a}; {b}")),
