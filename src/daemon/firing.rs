@@ -8,7 +8,7 @@ use crate::daemon::ends::Ends;
 use crate::daemon::fact::{Batch, Carrier, Fact};
 use crate::daemon::keeper::AHEAD_MS;
 use crate::daemon::order::Host;
-use crate::daemon::ring::{Appended, Ring, Word, belongs, without_output};
+use crate::daemon::ring::{Appended, Ring, belongs, told, without_output};
 use crate::engine::{Over, Phase, Plan, World, plan};
 use crate::model::{
     Back, Ended, Fence, Gap, Level, MissReason, Note, Outcome, Record, Report, RunId, Spawned,
@@ -147,7 +147,7 @@ impl Firing {
         let ended: Vec<Fence> = ended.iter().filter(in_ring).map(|e| e.fence).collect();
         let words = self.ring.flush(now.mono, starts || !ended.is_empty());
         self.placed = self.ring.is_safe();
-        records.extend(words.into_iter().map(|word| note_of(word, now.wall)));
+        records.extend(words.into_iter().map(|word| told(word, now.wall)));
         (self.seam)("flushed");
         self.release(ended, carrier);
         let cut_off = self.ring.is_cut_off();
@@ -382,17 +382,6 @@ fn over(report: Report) -> Over {
         at: report.ended_at,
         report: Some(report),
     }
-}
-
-fn note_of((level, text): Word, at: UnixMs) -> Record {
-    Record::Note(Note {
-        at,
-        level,
-        kind: "degraded".to_owned(),
-        job: None,
-        run: None,
-        text,
-    })
 }
 
 fn step_note(at: UnixMs, ms: i64) -> Record {

@@ -30,7 +30,7 @@ pub use file::{PLACES, RingFile};
 pub use form::{Place, belongs, decode, without_output};
 pub use medium::{AtOnce, InThread, Medium, Wrote};
 pub use spare::{Owner, Spare};
-pub use words::Word;
+pub use words::{Word, told};
 
 use words::Told;
 

@@ -2,13 +2,26 @@
 
 use crate::control::SILENT;
 use crate::daemon::ring::{Ring, Spare, State};
-use crate::model::Level;
+use crate::model::{Level, Note, Record};
+use crate::schedule::UnixMs;
 
 /// A disk that is slow for less than this is not worth a word, milliseconds.
 const WORTH_A_WORD_MS: i64 = 1_000;
 
 /// Something worth telling about the ring.
 pub type Word = (Level, String);
+
+/// A word as it is recorded.
+pub fn told((level, text): Word, at: UnixMs) -> Record {
+    Record::Note(Note {
+        at,
+        level,
+        kind: "degraded".to_owned(),
+        job: None,
+        run: None,
+        text,
+    })
+}
 
 /// What people were told, so that it is said once.
 #[derive(Debug, Default)]
