@@ -7,8 +7,9 @@ use crate::cli::alive;
 use crate::cli::blind_status::blind_status;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::control::PATIENCE;
 use crate::view::items::Items;
-use crate::view::status::{Status, status as look};
+use crate::view::status::{Status, daemon_words, status as look};
 
 /// How often `--watch` looks.
 const WATCH: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ pub fn status(ctx: &Context, args: StatusArgs) -> Result<u8, CliError> {
     if blind_status(ctx)? {
         return Ok(0);
     }
-    let store = ctx.read()?;
+    let store = ctx.read().map_err(|error| with_the_daemon(ctx, error))?;
     let items = Items::new(&ctx.zone);
     let mut shown: Option<Status> = None;
     loop {
@@ -49,6 +50,13 @@ pub fn status(ctx: &Context, args: StatusArgs) -> Result<u8, CliError> {
         shown = Some(found);
         sleep(WATCH);
     }
+}
+
+/// Adds to an error of the store how the daemon is, which may have the same trouble.
+fn with_the_daemon(ctx: &Context, error: CliError) -> CliError {
+    let daemon = alive::heard(&ctx.paths, PATIENCE);
+    let words = daemon_words(&daemon, &ctx.zone, ctx.now());
+    error.detail(words)
 }
 
 /// Whether two looks differ in more than the age of the daemon's last beat.
