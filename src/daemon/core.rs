@@ -5,7 +5,7 @@
 //! share nothing but channels, a pulse and one line of text that says what is wrong.
 
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -129,22 +129,8 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     let _held = take_lock(&setup.paths)?;
     let store = Store::open(&setup.paths.store)?;
     let boot_id = identity::boot_id().map_err(|e| io_error("cannot tell the boot", e))?;
-    let slots = |e: crate::process::PoolError| CoreError::Slots(e.to_string());
     let refuge = Refuge::of(&setup.paths.spool);
-    let mut pool = Pool::open(
-        &setup.paths.slots(),
-        Arc::clone(&setup.clock),
-        boot_id.clone(),
-    )
-    .map_err(slots)?
-    .with_reserve(setup.slots.min(RESERVE) + RESERVE_MORE);
-    // Workers of a core before us may be there, whatever is chosen now.
-    pool.with_refuges(
-        refuge
-            .existing()
-            .into_iter()
-            .map(|(n, dir)| (n, dir.join("slots"))),
-    );
+    let mut pool = open_pool(&setup, &refuge, &boot_id)?;
     let holdings = pool.survey();
     pool.leave_refuge();
     let now = setup.clock.now();
@@ -197,6 +183,17 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     )
 }
 
+fn open_pool(setup: &Setup, refuge: &Refuge, boot_id: &str) -> Result<Pool, CoreError> {
+    let (slots, clock) = (setup.paths.slots(), Arc::clone(&setup.clock));
+    let pool = Pool::open(&slots, clock, boot_id.to_owned());
+    let pool = pool.map_err(|e| CoreError::Slots(e.to_string()))?;
+    let mut pool = pool.with_reserve(setup.slots.min(RESERVE) + RESERVE_MORE);
+    // Workers of a core before us may be there, whatever is chosen now.
+    let refuges = refuge.existing().into_iter();
+    pool.with_refuges(refuges.map(|(n, dir)| (n, dir.join("slots"))));
+    Ok(pool)
+}
+
 /// What the threads are made of.
 struct Parts {
     begun: Begun,
@@ -218,8 +215,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let kin = Kin::new(setup.guarded, again, keeper_tx.clone(), clock);
     let (link, watched) = (Arc::clone(&kin.link), Arc::clone(&kin.watched));
     let pulse = Arc::new(Pulse::new(Arc::clone(&link)));
-    let degraded = Arc::new(Mutex::new(None));
-    let condition = Arc::new(Condition::default());
+    let health = (Arc::default(), Arc::new(Condition::default()));
     let alarm = Alarm::new().map_err(wire)?;
     let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
     let mut hand = Hand(errand_tx.clone());
@@ -240,7 +236,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         firing_tx.clone(),
         errand_tx.clone(),
         Arc::clone(&setup.clock),
-        (Arc::clone(&degraded), Arc::clone(&condition)),
+        health.clone(),
         &setup.paths,
     )
     .map_err(wire)?;
@@ -249,7 +245,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         keeper_tx.clone(),
         Arc::clone(&pulse),
         Arc::clone(&setup.clock),
-        (degraded, Arc::clone(&condition)),
+        health.clone(),
         watched,
     );
     let server = parts.server;
@@ -261,7 +257,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let facts = begun.facts;
     let firing = named("firing", move || {
         fire(
-            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse, &condition,
+            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse, &health.1,
             beat_ms,
         );
     });

@@ -2,8 +2,11 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::support::wait::until;
 
 /// An ext4 file system in a file, mounted.
 pub struct Volume {
@@ -61,6 +64,8 @@ impl Volume {
             at: at.to_owned(),
         };
         volume.mount();
+        let mode = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(at, mode).expect("its mode");
         volume
     }
 
@@ -71,9 +76,6 @@ impl Volume {
     pub fn mount(&self) {
         let image = self.image.to_str().expect("a name");
         run("mount", &["-o", "loop", image, self.place()]);
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::Permissions::from_mode(0o700);
-        std::fs::set_permissions(&self.at, mode).expect("its mode");
     }
 
     /// Nothing is written to it until it is thawed; whoever tries waits.
@@ -103,10 +105,19 @@ impl Volume {
     /// Repairs it where it is not mounted, and mounts it.
     pub fn repair(&self) {
         let image = self.image.to_str().expect("a name");
-        // Code 1 says that something was mended.
-        let mended = Command::new("e2fsck").args(["-fy", image]).output();
-        assert!(mended.expect("e2fsck").status.code() < Some(4));
-        self.mount();
+        // The broken one may live on for a moment in somebody's mount namespace, and whoever mounts
+        // the same image meanwhile is given that one again.
+        until("it is mounted for writing", || {
+            // Code 1 says that something was mended.
+            let mended = Command::new("e2fsck").args(["-fy", image]).output();
+            assert!(mended.expect("e2fsck").status.code() < Some(4));
+            self.mount();
+            let writable = File::create(self.at.join("probe")).is_ok();
+            if !writable {
+                self.unmounts();
+            }
+            writable.then_some(())
+        });
     }
 
     /// Fills it to the last byte.
