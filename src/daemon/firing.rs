@@ -14,6 +14,7 @@ use crate::model::{
     Back, Ended, Fence, Gap, Level, MissReason, Note, Outcome, Record, Report, RunId, Spawned,
     StopCause,
 };
+use crate::process::Step;
 use crate::schedule::UnixMs;
 
 /// Sleeps, clock steps and stalls up to this long are lateness, longer ones are gaps: both Debian
@@ -229,18 +230,7 @@ impl Firing {
         };
         self.world.gap(gap);
         records.push(Record::Gap(gap));
-        records.push(Record::Note(Note {
-            at: now.wall,
-            level: Level::Warn,
-            kind: "gap".to_owned(),
-            job: None,
-            run: None,
-            text: format!(
-                "nobody fired for {} s: {}",
-                (gap.until - gap.from) / 1000,
-                gap.reason
-            ),
-        }));
+        records.push(Record::Note(Note::gap(&gap)));
     }
 
     fn take(&mut self, fact: Fact, records: &mut Vec<Record>) {
@@ -276,6 +266,7 @@ impl Firing {
                     records.push(record);
                 }
             }
+            Fact::Step { fence, step } => records.extend(self.step_of_ending(fence, step)),
             Fact::Ended { fence, report } => self.world.over(fence, over(report)),
             Fact::Lost { fence, reason } => {
                 let at = self.last.wall;
@@ -311,6 +302,18 @@ impl Firing {
             pid,
             slot,
             at,
+        }))
+    }
+
+    fn step_of_ending(&self, fence: Fence, step: Step) -> Option<Record> {
+        let live = self.world.live_runs().find(|l| l.run.fence == fence)?;
+        Some(Record::Note(Note {
+            at: step.at,
+            level: step.level,
+            kind: "kill".to_owned(),
+            job: Some(live.run.job.clone()),
+            run: Some(live.run.run),
+            text: step.text,
         }))
     }
 

@@ -4,6 +4,8 @@
 //! in memory up to a bound, and what goes beyond is dropped and counted as such.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -122,7 +124,7 @@ impl Outputs {
             return output;
         }
         let path = logs.join(format!("{fence}.out"));
-        if std::fs::write(&path, bytes).is_err() {
+        if write_private(&path, bytes).is_err() {
             // Half a file is of no use and takes room.
             let _ = std::fs::remove_file(&path);
             return output;
@@ -142,6 +144,13 @@ impl Outputs {
             }
         }
     }
+}
+
+/// Output may hold secrets, whatever the directory allows.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = std::fs::File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(bytes)
 }
 
 /// What an attempt that ended wrote, read from its slot; nothing where it wrote nothing.

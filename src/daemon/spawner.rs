@@ -144,6 +144,7 @@ impl Spawner {
                 self.hand_in(fence);
                 Fact::Ended { fence, report }
             }
+            Event::Step { fence, step } => Fact::Step { fence, step },
             Event::Lost { fence, reason } => {
                 self.hand_in(fence);
                 Fact::Lost { fence, reason }

@@ -29,6 +29,7 @@ impl Pool {
             true => Some(1),
             false => self.next_look(),
         };
+        let own = own.into_iter().chain(self.end_the_overdue()).min();
         let asked = timeout.map(|t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
         let mut millis = asked.into_iter().chain(own).min();
         if !self.events.is_empty() {
@@ -46,6 +47,7 @@ impl Pool {
         let _ = poll(&mut set, spec.as_ref());
         self.hear_all();
         self.visit_cut_off();
+        self.events.extend(self.aftermath.over());
         self.events.drain(..).collect()
     }
 
@@ -140,7 +142,8 @@ impl Pool {
             looks.push(self.pause_ms);
             self.pause_ms = (self.pause_ms * 2).min(LONGEST_PAUSE_MS);
         }
-        if !self.corpses.is_empty() || !self.stranded.is_empty() {
+        let waits = self.aftermath.is_under_way();
+        if waits || !self.corpses.is_empty() || !self.stranded.is_empty() {
             looks.push(20);
         }
         if self.wants_spare() {
