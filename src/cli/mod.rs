@@ -9,6 +9,7 @@ mod add;
 mod after_flags;
 mod alive;
 mod audit;
+mod blind_status;
 mod calendar;
 mod calendar_add;
 mod cancel;

@@ -21,6 +21,8 @@ pub fn check(scene: &mut Scene) {
     every_end_has_its_follower_once(scene, &store);
     let fires = store.fires(&FireFilter::default()).expect("fires");
     scene.told.fires = fires.len() as u64;
+    scene.told.cut_offs = scene.fakes.cut_offs;
+    scene.told.early = scene.fakes.collected_early;
     scene.told.starts = scene.fakes.starts.len() as u64;
 }
 
