@@ -251,10 +251,9 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         health.clone(),
         watched,
     );
-    let server = parts.server;
     let spawner = named("spawner", move || spawner.run());
     let scribe = named("store", move || scribe.run());
-    named("api", move || server.serve(&mut api));
+    named("api", move || parts.server.serve(&mut api));
     let clock = Arc::clone(&setup.clock);
     let (to_keeper, beat_ms) = (keeper_tx.clone(), setup.beat_ms);
     let facts = begun.facts;
