@@ -72,12 +72,8 @@ impl JobItem {
             Command::Line(line) => (json!(line), Value::Null),
             Command::Argv(argv) => (Value::Null, json!(argv)),
         };
-        let exprs: Vec<&str> = self
-            .row
-            .schedules
-            .iter()
-            .map(|(p, _)| p.expr.as_str())
-            .collect();
+        let schedules = self.row.schedules.iter();
+        let exprs: Vec<&str> = schedules.map(|(p, _)| p.expr.as_str()).collect();
         let env: Map<String, Value> = spec
             .env
             .iter()
@@ -127,9 +123,7 @@ impl JobItem {
             "on_success": spec.follow.on_success,
             "on_failure": spec.follow.on_failure,
             "after": spec.follow.after,
-            "followers": self.follows.iter().filter(|f| f.upstream == job.name).map(|f| json!({
-                "job": f.follower, "whence": f.whence, "says": f.owner,
-            })).collect::<Vec<_>>(),
+            "followers": self.followers(),
             "keep_runs": spec.keep.runs,
             "keep_for_ms": spec.keep.for_ms,
             "keep_output": spec.keep.output,
@@ -138,6 +132,13 @@ impl JobItem {
             "created_at": at(self.row.created_at),
             "updated_at": at(self.row.updated_at),
         })
+    }
+
+    /// The jobs that run after it, by whatever definition.
+    fn followers(&self) -> Vec<Value> {
+        let after_it = |f: &&FollowRow| f.upstream == self.row.job.name;
+        let item = |f: &FollowRow| json!({"job": f.follower, "whence": f.whence, "says": f.owner});
+        self.follows.iter().filter(after_it).map(item).collect()
     }
 
     fn plans(&self, ctx: &Context) -> Vec<Value> {
