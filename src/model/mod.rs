@@ -12,6 +12,7 @@ mod planned;
 mod queue;
 mod raw;
 mod record;
+mod rows;
 mod run;
 mod verdict;
 mod words;
@@ -29,6 +30,7 @@ pub use planned::{
 pub use queue::Queue;
 pub use raw::Raw;
 pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
+pub use rows::{Cell, Rows};
 pub use run::{Origin, Outcome, QueuedRun, RunState};
 pub use verdict::{MissReason, Verdict};
 pub use words::UnknownWord;
