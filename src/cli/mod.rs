@@ -56,6 +56,9 @@ mod rm;
 mod run;
 pub mod selector;
 mod show;
+mod source;
+mod source_add;
+mod source_test;
 mod status;
 mod stopping;
 mod terms;
@@ -157,6 +160,7 @@ enum Command {
     Status(status::StatusArgs),
     Doctor(doctor::DoctorArgs),
     Events(events::EventsArgs),
+    Source(source::SourceArgs),
     Daemon(daemon::DaemonArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
@@ -191,6 +195,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Status(args) => status::status(ctx, args),
         Command::Doctor(args) => doctor::doctor(ctx, args),
         Command::Events(args) => events::events(ctx, args),
+        Command::Source(args) => source::source(ctx, args),
         Command::Daemon(args) => daemon::daemon(ctx, args),
         Command::Demo(args) => demo::demo(ctx, args),
         Command::Completions(args) => completions::completions(ctx, args),

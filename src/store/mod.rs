@@ -22,6 +22,7 @@ mod runs;
 mod schedules;
 mod schema;
 mod sessions;
+mod sources;
 mod versions;
 
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
