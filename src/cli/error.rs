@@ -172,6 +172,13 @@ impl From<StoreError> for CliError {
                 .hint("`crake calendar ls` shows the calendars there are"),
             StoreError::CalendarInUse(..) => CliError::new(Kind::Refused, message)
                 .hint("take it from the job first, or put another in its place with --replace"),
+            StoreError::SourceTaken(_) => CliError::new(Kind::Refused, message)
+                .hint("choose another name, or put this in its place with --replace"),
+            StoreError::NoSuchSource(_) => CliError::new(Kind::NotFound, message)
+                .hint("`crake source ls` shows the sources there are"),
+            StoreError::SourceInUse(..) => {
+                CliError::new(Kind::Refused, message).hint("remove the watch first")
+            }
             StoreError::OldSqlite(_) | StoreError::Unreadable(_) | StoreError::Sqlite(_) => {
                 CliError::new(Kind::Failed, message)
             }

@@ -64,6 +64,9 @@ mod run;
 mod run_as;
 pub mod selector;
 mod show;
+mod source;
+mod source_add;
+mod source_test;
 mod status;
 mod stopping;
 mod terms;
@@ -171,6 +174,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Ack(ack::AckArgs),
     Events(events::EventsArgs),
+    Source(source::SourceArgs),
     Daemon(daemon::DaemonArgs),
     Queue(queue::QueueArgs),
     Prune(prune::PruneArgs),
@@ -209,6 +213,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Doctor(args) => doctor::doctor(ctx, args),
         Command::Ack(args) => ack::ack(ctx, args),
         Command::Events(args) => events::events(ctx, args),
+        Command::Source(args) => source::source(ctx, args),
         Command::Daemon(args) => daemon::daemon(ctx, args),
         Command::Queue(args) => queue::queue(ctx, args),
         Command::Prune(args) => prune::prune(ctx, args),

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod backoff;
+mod dsn;
 mod duration;
 mod follow;
 mod id;
@@ -15,12 +16,16 @@ mod queue;
 mod raw;
 mod record;
 mod retention;
+mod rows;
 mod run;
+mod secret;
+mod source;
 mod verdict;
 mod words;
 
 pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
 pub use backoff::Backoff;
+pub use dsn::{Address, Dsn, DsnError, SslMode};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use follow::{Follow, Whence};
 pub use id::{Fence, RunId, ScheduleId};
@@ -35,6 +40,9 @@ pub use queue::Queue;
 pub use raw::Raw;
 pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
 pub use retention::{Keep, Retention, RunLimits};
+pub use rows::{Cell, Rows};
 pub use run::{Origin, Outcome, QueuedRun, RunState};
+pub use secret::Secret;
+pub use source::{PasswordFrom, PoolLimits, Source, SourceEngine};
 pub use verdict::{MissReason, Verdict};
 pub use words::UnknownWord;

@@ -26,6 +26,7 @@ mod runs;
 mod schedules;
 mod schema;
 mod sessions;
+mod sources;
 mod versions;
 mod waiting;
 
