@@ -13,6 +13,7 @@ mod known;
 mod numbers;
 mod rewind;
 mod settle;
+pub mod watch;
 mod world;
 
 pub use known::{Armed, LiveRun, Over, Phase};

@@ -15,6 +15,7 @@ mod record;
 mod rows;
 mod run;
 mod verdict;
+mod watch;
 mod words;
 
 pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
@@ -33,4 +34,8 @@ pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record
 pub use rows::{Cell, Rows};
 pub use run::{Origin, Outcome, QueuedRun, RunState};
 pub use verdict::{MissReason, Verdict};
+pub use watch::{
+    Advance, Deliver, Floor, Initial, LastResult, Limits, Mark, Memory, Mode, NextPoll, Page,
+    PollId, PollLog, PollOutcome, Trigger, Watch, WatchState,
+};
 pub use words::UnknownWord;
