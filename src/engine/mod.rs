@@ -15,6 +15,7 @@ mod pace;
 mod rewind;
 mod settle;
 pub mod turn;
+pub mod watch;
 mod world;
 
 pub use known::{Armed, LiveRun, Over, Phase};

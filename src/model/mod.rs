@@ -21,6 +21,7 @@ mod run;
 mod secret;
 mod source;
 mod verdict;
+mod watch;
 mod words;
 
 pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
@@ -45,4 +46,8 @@ pub use run::{Origin, Outcome, QueuedRun, RunState};
 pub use secret::Secret;
 pub use source::{PasswordFrom, PoolLimits, Source, SourceEngine};
 pub use verdict::{MissReason, Verdict};
+pub use watch::{
+    Advance, Deliver, Floor, Initial, LastResult, Mark, Memory, Mode, NextPoll, Page, PollId,
+    PollLog, PollOutcome, Threshold, Trigger, Watch, WatchState,
+};
 pub use words::UnknownWord;

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0001_start.sql"),
     include_str!("0002_supervision.sql"),
     include_str!("0003_sources.sql"),
+    include_str!("0004_watches.sql"),
 ];
 
 /// The version this program writes.

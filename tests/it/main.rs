@@ -81,3 +81,4 @@ mod tidy;
 mod view_attention;
 mod view_audit;
 mod view_text;
+mod watch_modes;
