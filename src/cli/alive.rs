@@ -2,7 +2,11 @@
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::clock::Clock;
 use crate::control::{ControlError, Reply, Request, ask};
+use crate::model::SlotLook;
+use crate::process::identity::boot_id;
+use crate::process::slot_looks;
 use crate::store::Store;
 use crate::view::Daemon;
 
@@ -20,6 +24,7 @@ pub fn daemon(ctx: &Context, store: &Store) -> Result<Daemon, CliError> {
                 since: Some(alive.since),
                 degraded: alive.degraded,
                 silent: None,
+                workers: workers(ctx),
             });
         }
         Ok(_) => Some("it answers something else".to_owned()),
@@ -30,8 +35,17 @@ pub fn daemon(ctx: &Context, store: &Store) -> Result<Daemon, CliError> {
     Ok(Daemon {
         since: last.map(|s| s.stopped_at.unwrap_or(s.alive_at)),
         silent,
+        workers: workers(ctx),
         ..Daemon::default()
     })
+}
+
+/// The slots as they are now; they can be looked at without a daemon.
+fn workers(ctx: &Context) -> Vec<SlotLook> {
+    match boot_id() {
+        Ok(boot) => slot_looks(&ctx.paths.slots(), &boot, ctx.clock.now()),
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Whether a daemon answers.

@@ -63,6 +63,7 @@ mod toml_form;
 mod toml_terms;
 mod wait;
 mod waiting;
+mod worker;
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -158,6 +159,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Events(events::EventsArgs),
     Daemon(daemon::DaemonArgs),
+    Worker(worker::WorkerArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -192,6 +194,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Doctor(args) => doctor::doctor(ctx, args),
         Command::Events(args) => events::events(ctx, args),
         Command::Daemon(args) => daemon::daemon(ctx, args),
+        Command::Worker(args) => worker::worker(ctx, args),
         Command::Demo(args) => demo::demo(ctx, args),
         Command::Completions(args) => completions::completions(ctx, args),
         Command::Man(args) => man::man(ctx, args),

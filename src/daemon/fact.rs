@@ -51,6 +51,17 @@ pub enum Fact {
         /// What its worker says.
         report: Report,
     },
+    /// A worker noticed something out of the ordinary about its job.
+    Noticed {
+        /// Its claim.
+        fence: Fence,
+        /// The word for it.
+        condition: String,
+        /// What was seen.
+        text: String,
+    },
+    /// Whether no run may start.
+    Draining(bool),
     /// A worker vanished.
     Lost {
         /// The claim it carried.

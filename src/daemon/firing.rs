@@ -94,6 +94,9 @@ impl Firing {
                 self.append(&record, now.wall, &mut records);
                 (self.seam)("appended");
                 self.world.apply(&record);
+                if let Record::Fire(fire) = &record {
+                    records.extend(self.world.outlived(fire).into_iter().map(Record::Note));
+                }
                 if let Record::Start(start) = &record {
                     starts.push(start.run);
                 }
@@ -213,6 +216,12 @@ impl Firing {
                     records.push(record);
                 }
             }
+            Fact::Noticed {
+                fence,
+                condition,
+                text,
+            } => records.extend(self.noticed(fence, condition, text)),
+            Fact::Draining(draining) => self.world.drain(draining),
             Fact::Ended { fence, report } => self.world.over(fence, over(report)),
             Fact::Lost { fence, reason } => {
                 let at = self.last.wall;
@@ -248,6 +257,18 @@ impl Firing {
             pid,
             slot,
             at,
+        }))
+    }
+
+    fn noticed(&self, fence: Fence, kind: String, text: String) -> Option<Record> {
+        let live = self.world.live_runs().find(|l| l.run.fence == fence)?;
+        Some(Record::Note(Note {
+            at: self.last.wall,
+            level: Level::Warn,
+            kind,
+            job: Some(live.run.job.clone()),
+            run: Some(live.run.run),
+            text,
         }))
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::daemon::cancel::cancelled;
-use crate::daemon::changes::Changes;
+use crate::daemon::changes::{Changes, queue_facts};
 use crate::daemon::definition::{Definition, mark_unreadable};
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::WINDOW;
@@ -134,7 +134,7 @@ impl Keeper {
         self.store.forget_ended()?;
         // Everything is read now, whatever has changed.
         while !self.store.take_changes()?.is_empty() {}
-        let mut facts = vec![Fact::Queues(self.store.queues()?)];
+        let mut facts = queue_facts(&self.store)?;
         self.seen = self.store.data_version()?;
         self.load_window(now, &mut facts)?;
         self.look(now, &mut facts)?;

@@ -121,6 +121,15 @@ impl Spawner {
                 self.hand_in(fence);
                 Fact::Ended { fence, report }
             }
+            Event::Noticed {
+                fence,
+                condition,
+                text,
+            } => Fact::Noticed {
+                fence,
+                condition,
+                text,
+            },
             Event::Lost { fence, reason } => {
                 self.hand_in(fence);
                 Fact::Lost { fence, reason }

@@ -36,6 +36,9 @@ pub(in crate::engine) fn take_back(world: &World, now: UnixMs, plan: &mut Plan) 
 
 /// Starts what may start: queue by queue in rank order, each in the order priority, time, number.
 pub(in crate::engine) fn dispatch(world: &World, now: UnixMs, plan: &mut Plan) {
+    if world.draining {
+        return;
+    }
     let mut room = Room::of(world);
     let mut fence = world.next_fence;
     for queue in &world.queues {

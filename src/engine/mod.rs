@@ -11,6 +11,7 @@ mod dispatch;
 mod due;
 mod known;
 mod numbers;
+mod outlive;
 mod rewind;
 mod settle;
 mod world;

@@ -6,6 +6,7 @@
 mod attempt;
 mod backoff;
 mod duration;
+mod evidence;
 mod id;
 mod job;
 mod planned;
@@ -15,10 +16,12 @@ mod record;
 mod run;
 mod verdict;
 mod words;
+mod worker;
 
 pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
 pub use backoff::Backoff;
 pub use duration::{DurationError, format_duration, parse_duration};
+pub use evidence::{Condition, Evidence, LONG_WAIT_MS, QUIET_MS, Subject, Wait, WaitFor};
 pub use id::{Fence, RunId, ScheduleId};
 pub use job::{
     CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Policy, Spec, check_name,
@@ -32,3 +35,4 @@ pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record
 pub use run::{Origin, Outcome, QueuedRun, RunState};
 pub use verdict::{MissReason, Verdict};
 pub use words::UnknownWord;
+pub use worker::{BEAT_LOST_MS, Carried, SlotLook, WorkerState};

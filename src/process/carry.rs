@@ -8,6 +8,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::clock::Now;
 use crate::model::{Exit, Fence, Order, Output, Report, StopCause, format_duration};
 use crate::process::capture::{Recorder, Stream};
+use crate::process::evidence::Signs;
 use crate::process::ladder::{Climb, Ladder, collect};
 use crate::process::launch::{Failure, Launched};
 use crate::process::reap::Death;
@@ -39,12 +40,12 @@ pub(in crate::process) struct Run {
     pub pidfd: Option<OwnedFd>,
     pub pipes: [Pipe; 2],
     pub feed: Option<Feed>,
+    pub started_boot: i64,
     worker: i32,
     timeout_ms: Option<i64>,
     silence_ms: Option<i64>,
     grace_ms: i64,
     started_at: UnixMs,
-    started_boot: i64,
     heard_boot: i64,
     recorder: Recorder,
     ended: Option<(Exit, Now)>,
@@ -99,6 +100,18 @@ impl Run {
         };
         run.feed_on();
         run
+    }
+
+    /// What is known here of how the attempt fares.
+    pub fn signs(&self, now: Now) -> Signs {
+        Signs {
+            fence: self.fence,
+            now,
+            started_boot: self.started_boot,
+            heard_boot: self.heard_boot,
+            out_bytes: self.recorder.total(),
+            reaped_cpu_ms: self.cpu_ms,
+        }
     }
 
     /// Ends the attempt, or hurries an ending that is under way. The first cause stays.

@@ -55,6 +55,15 @@ pub enum Event {
         /// What there is to say of it.
         report: Report,
     },
+    /// Something about the attempt is out of the ordinary.
+    Noticed {
+        /// The claim.
+        fence: Fence,
+        /// The word for it.
+        condition: String,
+        /// What was seen.
+        text: String,
+    },
     /// The worker vanished, and what was left of the run was ended; its slot is kept until
     /// [`Pool::collected`].
     Lost {

@@ -74,6 +74,15 @@ pub(in crate::process) enum FromWorker {
         #[serde(default)]
         leaving: bool,
     },
+    /// Something about the attempt is out of the ordinary.
+    Noticed {
+        /// The claim.
+        fence: Fence,
+        /// The word for it.
+        condition: String,
+        /// What was seen.
+        text: String,
+    },
     /// The order was not taken: the worker carries another.
     Refused {
         /// The claim of the order.

@@ -9,6 +9,7 @@ mod attend;
 mod capture;
 mod carry;
 mod event;
+mod evidence;
 mod frame;
 pub mod identity;
 mod inherit;
@@ -30,6 +31,7 @@ mod worker;
 
 pub use capture::{Captured, Chunk, DecodeError, Followed, Follower, Stream, read_output};
 pub use event::{Counts, Event, PoolError};
+pub use evidence::slot_looks;
 pub use launch::is_executable;
 pub use ledger::{Entries, decode_ledger};
 pub use line::plain_words;

@@ -70,6 +70,28 @@ impl Worker<'_> {
         }
     }
 
+    /// Has the attempt in hand looked at and tells what was noticed. Gives when to come again.
+    pub(in crate::process) fn watch(&mut self, now: Now) -> Option<i64> {
+        let Hand::Attempt(run) = &self.hand else {
+            return None;
+        };
+        let fence = run.fence;
+        let next = self
+            .watch
+            .beat(now, run.started_boot, fence, || run.signs(now));
+        self.tell_noticed(fence);
+        Some(next)
+    }
+
+    // Without a core it is kept for the next one.
+    fn tell_noticed(&mut self, fence: Fence) {
+        if self.core.is_some()
+            && let Some(message) = self.watch.noticed(fence)
+        {
+            self.tell(&message);
+        }
+    }
+
     fn act(&mut self, message: ToWorker<'_>) {
         match message {
             ToWorker::Hello => {
@@ -191,6 +213,7 @@ impl Worker<'_> {
             report: report.clone(),
         };
         let leaving = self.leaving();
+        self.tell_noticed(fence);
         self.tell(&FromWorker::Ended {
             fence,
             report,

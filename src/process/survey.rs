@@ -266,6 +266,15 @@ impl Pool {
                 report,
                 leaving,
             } => self.ended(number, fence, report, leaving),
+            FromWorker::Noticed {
+                fence,
+                condition,
+                text,
+            } => self.events.push_back(Event::Noticed {
+                fence,
+                condition,
+                text,
+            }),
             FromWorker::Refused { fence } => self.refused(number, fence),
             FromWorker::Unknown => {}
         }

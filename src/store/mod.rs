@@ -7,6 +7,7 @@
 mod audit;
 mod changes;
 mod counts;
+mod drain;
 mod error;
 mod events;
 mod fires;
@@ -22,6 +23,7 @@ mod runs;
 mod schedules;
 mod schema;
 mod sessions;
+mod usual;
 mod versions;
 
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -32,6 +34,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use audit::Duplicate;
 pub use counts::{Counts, Skips};
+pub use drain::Drain;
 pub use error::{Result, StoreError};
 pub use events::EventRow;
 pub use fires::{FireFilter, FireRow, MissedGroup, Totals};
@@ -45,6 +48,7 @@ pub use runs::{AttemptRow, Request, RunFilter, RunRow};
 pub use schedules::Armed;
 pub use schema::VERSION;
 pub use sessions::Session;
+pub use usual::Usual;
 pub use versions::{CalendarRow, NewSchedule};
 
 /// How long a command waits for another writer before it says that the store is busy.

@@ -9,6 +9,7 @@ use crate::view::attention::Attention;
 use crate::view::audit::Audit;
 use crate::view::status::Status;
 use crate::view::time::rfc3339;
+use crate::view::workers::WorkerRow;
 
 /// Writes instants with the offset of one zone.
 #[derive(Clone, Debug)]
@@ -159,6 +160,7 @@ impl Items {
             "running": status.counts.running,
             "queued": status.counts.queued,
             "attention": attention,
+            "drain": status.drain.as_ref().map(|d| json!({"since": self.at(d.at), "by": d.by})),
             "today": {
                 "succeeded": status.today.succeeded,
                 "failed": status.today.failed,
@@ -166,6 +168,25 @@ impl Items {
                 "skipped": status.today.skipped,
             },
             "next_at": self.maybe_at(status.next_at),
+        })
+    }
+
+    /// A worker, for `worker ls`.
+    pub fn worker(&self, row: &WorkerRow) -> Value {
+        let evidence = row.evidence.as_ref();
+        json!({
+            "worker": row.worker,
+            "state": row.judged.state,
+            "run": row.run,
+            "job": row.job,
+            "queue": row.queue,
+            "pid": row.pid,
+            "beat_age_ms": row.beat_age_ms,
+            "busy_ms": row.busy_ms,
+            "cpu_percent": evidence.map(|e| e.cpu_percent),
+            "rss_bytes": evidence.map(|e| e.rss_bytes),
+            "quiet_ms": row.quiet_ms(),
+            "evidence": row.judged.why,
         })
     }
 

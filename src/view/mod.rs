@@ -4,6 +4,7 @@
 //! how wide the terminal is) are passed in.
 
 pub mod attention;
+mod attention_runs;
 pub mod audit;
 pub mod calendar;
 pub mod doctor;
@@ -20,11 +21,13 @@ pub mod time;
 pub mod timetable;
 pub mod week;
 pub mod words;
+pub mod workers;
 
+use crate::model::SlotLook;
 use crate::schedule::UnixMs;
 
 /// What is known of the daemon at this moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Daemon {
     /// Whether it answers.
     pub up: bool,
@@ -38,4 +41,6 @@ pub struct Daemon {
     pub degraded: Option<String>,
     /// Why it does not answer, where that is not simply because there is none.
     pub silent: Option<String>,
+    /// Its slots; workers outlive it.
+    pub workers: Vec<SlotLook>,
 }

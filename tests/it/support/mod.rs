@@ -3,5 +3,6 @@
 pub mod bench;
 pub mod instance;
 pub mod sandbox;
+pub mod seen;
 pub mod wait;
 pub mod world;
