@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::Armed;
 use crate::model::{Fence, Job, Order, Queue, QueuedRun, Record, Report, RunId, StopCause};
+use crate::process::Step;
 use crate::schedule::UnixMs;
 
 /// What the firing side is told.
@@ -51,17 +52,15 @@ pub enum Fact {
         /// What its worker says.
         report: Report,
     },
-    /// A worker noticed something out of the ordinary about its job.
-    Noticed {
-        /// Its claim.
-        fence: Fence,
-        /// The word for it.
-        condition: String,
-        /// What was seen.
-        text: String,
-    },
     /// Whether no run may start.
     Draining(bool),
+    /// Something was done or noticed about an attempt.
+    Step {
+        /// Its claim.
+        fence: Fence,
+        /// What.
+        step: Step,
+    },
     /// A worker vanished.
     Lost {
         /// The claim it carried.

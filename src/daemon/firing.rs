@@ -12,6 +12,7 @@ use crate::engine::{Over, Phase, Plan, World, plan};
 use crate::model::{
     Back, Fence, Gap, Level, MissReason, Note, Outcome, Record, Report, RunId, Spawned, StopCause,
 };
+use crate::process::Step;
 use crate::schedule::UnixMs;
 
 /// Sleeps, clock steps and stalls up to this long are lateness, longer ones are gaps: both Debian
@@ -95,7 +96,7 @@ impl Firing {
                 (self.seam)("appended");
                 self.world.apply(&record);
                 if let Record::Fire(fire) = &record {
-                    records.extend(self.world.outlived(fire).into_iter().map(Record::Note));
+                    records.extend(self.world.outlived(fire));
                 }
                 if let Record::Start(start) = &record {
                     starts.push(start.run);
@@ -216,12 +217,8 @@ impl Firing {
                     records.push(record);
                 }
             }
-            Fact::Noticed {
-                fence,
-                condition,
-                text,
-            } => records.extend(self.noticed(fence, condition, text)),
             Fact::Draining(draining) => self.world.drain(draining),
+            Fact::Step { fence, step } => records.extend(self.step_of(fence, step)),
             Fact::Ended { fence, report } => self.world.over(fence, over(report)),
             Fact::Lost { fence, reason } => {
                 let at = self.last.wall;
@@ -260,15 +257,15 @@ impl Firing {
         }))
     }
 
-    fn noticed(&self, fence: Fence, kind: String, text: String) -> Option<Record> {
+    fn step_of(&self, fence: Fence, step: Step) -> Option<Record> {
         let live = self.world.live_runs().find(|l| l.run.fence == fence)?;
         Some(Record::Note(Note {
-            at: self.last.wall,
-            level: Level::Warn,
-            kind,
+            at: step.at,
+            level: step.level,
+            kind: step.kind,
             job: Some(live.run.job.clone()),
             run: Some(live.run.run),
-            text,
+            text: step.text,
         }))
     }
 

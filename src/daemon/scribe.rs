@@ -14,6 +14,7 @@ use crate::daemon::core::{Keep, Tell, timespec};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
 use crate::daemon::spawner::Errand;
+use crate::model::Note;
 
 /// How often the store is told that the daemon is alive, where nothing else is written.
 const ALIVE_MS: i64 = 60_000;
@@ -37,6 +38,7 @@ pub struct Scribe {
     writes: OwnedFd,
     dir: PathBuf,
     told_alive: i64,
+    notes: Vec<Note>,
 }
 
 impl Scribe {
@@ -72,6 +74,7 @@ impl Scribe {
             writes,
             dir,
             told_alive,
+            notes: Vec::new(),
         })
     }
 
@@ -92,6 +95,7 @@ impl Scribe {
                 return;
             }
             self.alive(now, fault);
+            self.tell();
             pause = self.sleep(now, look_at, fault, pause);
         }
     }
@@ -104,6 +108,7 @@ impl Scribe {
                 Keep::Batch(batch) => self.keeper.take(batch),
                 Keep::Output(fence, output) => self.keeper.take_output(fence, output),
                 Keep::Forget(fence) => self.keeper.forget_output(fence),
+                Keep::Note(note) => self.notes.push(note),
                 Keep::Look => {}
                 Keep::Stop => stop = true,
             }
@@ -142,6 +147,16 @@ impl Scribe {
             }
         }
         true
+    }
+
+    /// Writes the notes that stand in no batch; those that cannot be written wait.
+    fn tell(&mut self) {
+        while let Some(note) = self.notes.first() {
+            if self.keeper.store_mut().note(note).is_err() {
+                return;
+            }
+            self.notes.remove(0);
+        }
     }
 
     fn alive(&mut self, now: Now, fault: bool) {

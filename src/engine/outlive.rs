@@ -1,12 +1,12 @@
 //! Runs that outlive the next fires of their own job.
 
 use crate::engine::World;
-use crate::model::{Fire, Level, Note};
+use crate::model::{Fire, Level, Note, Record};
 
 impl World {
     /// A fire of a job was decided: tells of each of its runs alive that this is the first, or the
     /// second, that it has outlived. The count begins anew when another core takes the run over.
-    pub fn outlived(&mut self, fire: &Fire) -> Vec<Note> {
+    pub fn outlived(&mut self, fire: &Fire) -> Vec<Record> {
         let Some(state) = self.jobs.get(&fire.job) else {
             return Vec::new();
         };
@@ -25,14 +25,14 @@ impl World {
                 (0 | 1, 2..) => ("stuck", "two of its next fires"),
                 _ => continue,
             };
-            notes.push(Note {
+            notes.push(Record::Note(Note {
                 at: fire.decided_at,
                 level: Level::Warn,
                 kind: kind.to_owned(),
                 job: Some(fire.job.clone()),
                 run: Some(*run),
                 text: format!("run {run} of {} is alive past {fires}", fire.job),
-            });
+            }));
         }
         notes
     }

@@ -9,6 +9,7 @@ mod duration;
 mod evidence;
 mod id;
 mod job;
+mod limits;
 mod planned;
 mod queue;
 mod raw;
@@ -26,6 +27,7 @@ pub use id::{Fence, RunId, ScheduleId};
 pub use job::{
     CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Policy, Spec, check_name,
 };
+pub use limits::{IoClass, IoNice, Limits};
 pub use planned::{
     Planned, ShiftTo, Terms, UnreadableSchedule, Written, read_schedule, read_written,
 };

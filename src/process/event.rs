@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::model::{Fence, Report};
+use crate::process::step::Step;
 use crate::schedule::UnixMs;
 
 /// Why the pool could not do what was asked.
@@ -55,14 +56,12 @@ pub enum Event {
         /// What there is to say of it.
         report: Report,
     },
-    /// Something about the attempt is out of the ordinary.
-    Noticed {
+    /// Something was done to end an attempt.
+    Step {
         /// The claim.
         fence: Fence,
-        /// The word for it.
-        condition: String,
-        /// What was seen.
-        text: String,
+        /// What.
+        step: Step,
     },
     /// The worker vanished, and what was left of the run was ended; its slot is kept until
     /// [`Pool::collected`].

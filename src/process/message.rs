@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Fence, Order, Report, StopCause};
+use crate::process::step::Step;
 use crate::schedule::UnixMs;
 
 /// From the core to a worker.
@@ -74,14 +75,12 @@ pub(in crate::process) enum FromWorker {
         #[serde(default)]
         leaving: bool,
     },
-    /// Something about the attempt is out of the ordinary.
-    Noticed {
+    /// Something was done to end the attempt.
+    Step {
         /// The claim.
         fence: Fence,
-        /// The word for it.
-        condition: String,
-        /// What was seen.
-        text: String,
+        /// What.
+        step: Step,
     },
     /// The order was not taken: the worker carries another.
     Refused {

@@ -74,6 +74,7 @@ impl Store {
         if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
             make_private(dir)?;
         }
+        make_private_file(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -88,13 +89,21 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], but for the directory.
     pub fn open_to_read(path: &Path) -> Result<Store> {
+        Store::open_to_read_within(path, BUSY)
+    }
+
+    /// Opens the store for reading, and waits no longer than this for others.
+    ///
+    /// # Errors
+    /// As [`Store::open_to_read`].
+    pub fn open_to_read_within(path: &Path, patience: Duration) -> Result<Store> {
         if !path.exists() {
             return Store::in_memory();
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn =
             Connection::open_with_flags(path, flags).map_err(|e| StoreError::of_open(e, path))?;
-        conn.busy_timeout(BUSY)?;
+        conn.busy_timeout(patience)?;
         let found = schema::version(&conn).map_err(|e| e.at(path))?;
         if found == 0 && schema::is_fresh(&conn, Some(path)).map_err(|e| e.at(path))? {
             return Store::in_memory();
@@ -168,6 +177,15 @@ impl Store {
         tx.commit()?;
         Ok(value)
     }
+}
+
+/// Makes the file of a new store, empty and for its owner alone; SQLite gives the files beside it the
+/// same mode. Never opens one that is there: closing it would take SQLite's locks away. What goes
+/// wrong SQLite will meet as well, and tell.
+fn make_private_file(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::File::options();
+    let _ = options.write(true).create_new(true).mode(0o600).open(path);
 }
 
 /// Makes a directory that only its owner may enter; leaves an existing one as it is.

@@ -89,6 +89,21 @@ pub fn too_short(store: &Store, run: &RunRow) -> Result<Option<Attention>> {
     }))
 }
 
+/// A job's latest run, where the kernel let something of it not die, however the run is counted.
+pub fn unkillable(run: &RunRow) -> Option<Attention> {
+    let reason = run.reason.as_ref().filter(|r| r.contains("unkillable: "))?;
+    Some(Attention {
+        level: Level::Urgent,
+        kind: Kind::Worker(WorkerState::Unkillable),
+        what: "UNKILLABLE",
+        job: Some(run.job.clone()),
+        run: Some(run.run),
+        since: run.ended_at,
+        text: reason.clone(),
+        hint: format!("crake explain {}", run.run),
+    })
+}
+
 /// That no run may start, where somebody said so.
 ///
 /// # Errors

@@ -104,7 +104,7 @@ impl Case<'_> {
         };
         if let Some(report) = &carried.ended {
             let reason = report.reason.as_deref().unwrap_or_default();
-            return match reason.contains("unkillable") {
+            return match reason.contains("unkillable: ") {
                 true => judged(WorkerState::Unkillable, reason),
                 false => judged(WorkerState::Idle, "its run ended; not yet recorded"),
             };

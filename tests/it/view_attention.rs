@@ -109,6 +109,21 @@ fn lost_runs_are_urgent_and_killed_ones_are_nobodys_worry() {
 }
 
 #[test]
+fn what_cannot_be_killed_is_told_also_of_a_run_that_somebody_killed() {
+    let mut store = store_with("0 * * * *");
+    let mut records = whole_run(1, "tick", Outcome::Killed, Exit::Signal(9), START);
+    for record in &mut records {
+        if let Record::Ended(ended) = record {
+            ended.reason = Some("unkillable: pid 7 state D wchan nfs_wait".to_owned());
+        }
+    }
+    record(&mut store, &records);
+    let a = one(&store, &up(), START + MINUTE);
+    assert_eq!((a.what, a.level), ("UNKILLABLE", Level::Urgent));
+    assert!(a.text.contains("pid 7 state D"), "{}", a.text);
+}
+
+#[test]
 fn missed_fires_are_open_until_they_are_made_up_for_or_noted() {
     let mut store = store_with("* * * * *");
     let planned = store.job("tick").unwrap().unwrap().schedules[0].0.clone();

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use crate::clock::Now;
-use crate::model::{Condition, Fence};
+use crate::model::{Fence, Level};
 use crate::process::evidence::file::write;
 use crate::process::evidence::history::{History, Signs};
 use crate::process::evidence::look::Looker;
-use crate::process::message::FromWorker;
+use crate::process::step::Step;
 
 /// From one look to the next, milliseconds.
 const EVERY_MS: i64 = 1_000;
@@ -25,7 +25,7 @@ const STACK: usize = 256 << 10;
 #[derive(Default)]
 struct Desk {
     signs: Option<Signs>,
-    noticed: Option<(Fence, Condition, String)>,
+    noticed: Option<(Fence, Step)>,
 }
 
 /// The loop's side.
@@ -94,13 +94,9 @@ impl Watch {
     }
 
     /// What was noticed of an attempt and is worth telling; it can be taken once.
-    pub fn noticed(&self, fence: Fence) -> Option<FromWorker> {
-        let (of, condition, text) = lock(&self.desk.as_ref()?.0).noticed.take()?;
-        (of == fence).then_some(FromWorker::Noticed {
-            fence,
-            condition: condition.as_str().to_owned(),
-            text,
-        })
+    pub fn noticed(&self, fence: Fence) -> Option<Step> {
+        let (of, step) = lock(&self.desk.as_ref()?.0).noticed.take()?;
+        (of == fence).then_some(step)
     }
 }
 
@@ -139,7 +135,13 @@ fn look_on(desk: &(Mutex<Desk>, Condvar), worker: i32, file: &File) {
             told = telling;
             if let Some(condition) = telling {
                 left -= 1;
-                lock(&desk.0).noticed = Some((signs.fence, condition, evidence.words()));
+                let step = Step {
+                    at: signs.now.wall,
+                    level: Level::Warn,
+                    kind: condition.as_str().to_owned(),
+                    text: evidence.words(),
+                };
+                lock(&desk.0).noticed = Some((signs.fence, step));
             }
         }
     }
