@@ -6,7 +6,8 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Paths;
-use crate::control::{ControlError, PATIENCE, Reply, Request, ask, ask_within};
+use crate::control::{ControlError, PATIENCE, Reply, Request, SILENT, ask, ask_within};
+use crate::daemon::refuge::Refuge;
 use crate::daemon::restarts::Trouble;
 use crate::model::SlotLook;
 use crate::process::identity::boot_id;
@@ -24,18 +25,12 @@ pub fn daemon(ctx: &Context, store: &Store) -> Result<Daemon, CliError> {
         let last = store.last_session()?;
         daemon.since = last.map(|s| s.stopped_at.unwrap_or(s.alive_at));
     }
+    daemon.workers = workers(&ctx.paths);
     Ok(daemon)
 }
 
 /// What the daemon itself says within this time, and what its guardian left where it says nothing.
 pub fn heard(paths: &Paths, patience: Duration) -> Daemon {
-    Daemon {
-        workers: workers(paths),
-        ..answer(paths, patience)
-    }
-}
-
-fn answer(paths: &Paths, patience: Duration) -> Daemon {
     let silent = match ask_within(&paths.socket, &Request::Ping, patience) {
         Ok(Reply::Alive(alive)) => {
             return Daemon {
@@ -74,12 +69,26 @@ fn answer(paths: &Paths, patience: Duration) -> Daemon {
     }
 }
 
-/// The slots as they are now; they can be looked at without a daemon.
-fn workers(paths: &Paths) -> Vec<SlotLook> {
-    match boot_id() {
-        Ok(boot) => slot_looks(&paths.slots(), &boot, SystemClock.now()),
-        Err(_) => Vec::new(),
-    }
+/// The slots as they are now, on the disk and in memory; no daemon is needed. It waits for a disk
+/// that does not answer.
+pub fn workers(paths: &Paths) -> Vec<SlotLook> {
+    let Ok(boot) = boot_id() else {
+        return Vec::new();
+    };
+    let refuges = Refuge::of(&paths.spool).existing().into_iter();
+    let mut dirs = vec![paths.slots()];
+    dirs.extend(refuges.map(|(_, dir)| dir.join("slots")));
+    let now = SystemClock.now();
+    let looks = dirs.iter().flat_map(|dir| slot_looks(dir, &boot, now));
+    looks.collect()
+}
+
+/// The daemon, where it says that the disk of the store does not answer.
+pub fn cut_off(ctx: &Context) -> Option<Daemon> {
+    let daemon = heard(&ctx.paths, PATIENCE);
+    let waits = |why: &String| why.contains(SILENT);
+    let cut_off = daemon.up && daemon.degraded.as_ref().is_some_and(waits);
+    cut_off.then_some(daemon)
 }
 
 /// Whether a daemon answers.

@@ -274,6 +274,31 @@ pub struct Note {
 }
 
 impl Note {
+    /// A note on a span in which nobody was there, made at its end.
+    pub fn gap(gap: &Gap) -> Note {
+        let seconds = (gap.until - gap.from) / 1000;
+        Note {
+            at: gap.until,
+            level: Level::Warn,
+            kind: "gap".to_owned(),
+            job: None,
+            run: None,
+            text: format!("nobody fired for {seconds} s: {}", gap.reason),
+        }
+    }
+
+    /// A note on a wall clock that was set.
+    pub fn clock(at: UnixMs, ms: i64) -> Note {
+        Note {
+            at,
+            level: Level::Info,
+            kind: "clock".to_owned(),
+            job: None,
+            run: None,
+            text: format!("the wall clock was set by {ms} ms"),
+        }
+    }
+
     /// A note on a run that is being ended.
     pub fn stop(at: UnixMs, job: &str, run: RunId, why: StopCause) -> Note {
         Note {

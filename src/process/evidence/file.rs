@@ -12,6 +12,15 @@ use crate::process::ledger::{Spot, decode, encode};
 
 const SPOT: Spot = Spot { at: 0, len: 2048 };
 
+/// Gives the file its full size, so that no later write needs room on the disk.
+pub(in crate::process) fn lay_out(file: &File) -> io::Result<()> {
+    let len = usize::try_from(file.metadata()?.len()).unwrap_or(SPOT.len);
+    match SPOT.len.checked_sub(len) {
+        Some(0) | None => Ok(()),
+        Some(lacking) => file.write_all_at(&[0; SPOT.len][..lacking], len as u64),
+    }
+}
+
 /// Writes a sample in the place of the one before.
 pub(in crate::process) fn write(file: &File, evidence: &Evidence) -> io::Result<()> {
     let bytes = encode(evidence, SPOT).or_else(|_| {

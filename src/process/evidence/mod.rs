@@ -17,5 +17,6 @@ mod watch;
 
 pub use roll::slot_looks;
 
+pub(in crate::process) use file::lay_out;
 pub(in crate::process) use history::Signs;
 pub(in crate::process) use watch::Watch;

@@ -5,5 +5,8 @@ pub mod facility;
 pub mod instance;
 pub mod sandbox;
 pub mod seen;
+pub mod sides;
+pub mod volume;
 pub mod wait;
+pub mod weather;
 pub mod world;
