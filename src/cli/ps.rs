@@ -124,6 +124,9 @@ impl Seen {
             RunState::Running if run.cancel_at.is_some() => "to be ended".to_owned(),
             RunState::Running => match (run.pid, self.worker(run)) {
                 (None, _) => "starting".to_owned(),
+                (Some(pid), Some(row)) if row.worker.is_none() => {
+                    format!("pid {pid}, {}", row.judged.why)
+                }
                 (Some(_), Some(row)) => row.judged.why.clone(),
                 (Some(pid), None) => format!("pid {pid}"),
             },
