@@ -121,8 +121,7 @@ impl Evidence {
     pub fn condition(&self) -> Option<Condition> {
         let state = self.subject.as_ref().map_or('?', |s| s.state);
         let for_ms = self.subject.as_ref().map_or(0, |s| s.for_ms);
-        // Twice in a row, so that a process caught while it is stopped for an instant is passed over.
-        if matches!(state, 'T' | 't') && for_ms > 0 {
+        if matches!(state, 'T' | 't') {
             Some(Condition::Stopped)
         } else if state == 'D' && for_ms >= DISK_MS {
             Some(Condition::DiskWait)
@@ -137,11 +136,15 @@ impl Evidence {
         }
     }
 
-    /// The condition, where it is worth an event: as [`Evidence::condition`], but a wait has to last.
+    /// The condition, where it is worth an event: as [`Evidence::condition`], but a wait has to last,
+    /// and a process stopped for an instant is passed over.
     pub fn telling(&self) -> Option<Condition> {
-        let long = self.subject.as_ref().map_or(0, |s| s.for_ms) >= LONG_WAIT_MS;
-        self.condition()
-            .filter(|c| *c != Condition::Waiting || long)
+        let for_ms = self.subject.as_ref().map_or(0, |s| s.for_ms);
+        self.condition().filter(|condition| match condition {
+            Condition::Waiting => for_ms >= LONG_WAIT_MS,
+            Condition::Stopped => for_ms > 0,
+            Condition::DiskWait | Condition::Spinning | Condition::Quiet => true,
+        })
     }
 
     fn waits_outside(&self) -> bool {
@@ -277,9 +280,8 @@ mod tests {
             (seen('S', outside, 4_000), Some(Condition::Waiting)),
             (seen('S', Some(WaitFor::Time), 50_000), None),
             (seen('S', Some(WaitFor::Child), 50_000), None),
-            (seen('T', None, 0), None),
-            (seen('T', None, 900), Some(Condition::Stopped)),
-            (seen('t', None, 900), Some(Condition::Stopped)),
+            (seen('T', None, 0), Some(Condition::Stopped)),
+            (seen('t', None, 0), Some(Condition::Stopped)),
             (seen('D', None, 9_999), None),
             (seen('D', None, 10_000), Some(Condition::DiskWait)),
             (spin(29_999), None),
@@ -290,6 +292,9 @@ mod tests {
             assert_eq!(evidence.condition(), expected, "{evidence:?}");
         }
         assert_eq!(seen('S', outside, 59_999).telling(), None);
+        assert_eq!(seen('T', None, 0).telling(), None);
+        let stopped = seen('T', None, 900).telling();
+        assert_eq!(stopped, Some(Condition::Stopped));
         let long = seen('S', outside, 60_000).telling();
         assert_eq!(long, Some(Condition::Waiting));
     }

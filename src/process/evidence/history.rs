@@ -296,7 +296,7 @@ mod tests {
         story.sleeps_in('S', "accept");
         assert_eq!(story.seconds(1, 0, 0).condition(), None);
         story.sleeps_in('T', "");
-        assert_eq!(story.seconds(1, 0, 0).condition(), None);
         assert_eq!(story.seconds(1, 0, 0).condition(), Some(Condition::Stopped));
+        assert_eq!(story.seconds(1, 0, 0).telling(), Some(Condition::Stopped));
     }
 }
