@@ -7,6 +7,7 @@ mod attempt;
 mod backoff;
 mod duration;
 mod evidence;
+mod follow;
 mod id;
 mod job;
 mod limits;
@@ -14,6 +15,7 @@ mod planned;
 mod queue;
 mod raw;
 mod record;
+mod retention;
 mod run;
 mod verdict;
 mod words;
@@ -23,6 +25,7 @@ pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
 pub use backoff::Backoff;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use evidence::{Condition, Evidence, LONG_WAIT_MS, QUIET_MS, Subject, Wait, WaitFor};
+pub use follow::{Follow, Whence};
 pub use id::{Fence, RunId, ScheduleId};
 pub use job::{
     CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Policy, Spec, check_name,
@@ -34,6 +37,7 @@ pub use planned::{
 pub use queue::Queue;
 pub use raw::Raw;
 pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
+pub use retention::{Keep, Retention, RunLimits};
 pub use run::{Origin, Outcome, QueuedRun, RunState};
 pub use verdict::{MissReason, Verdict};
 pub use words::UnknownWord;

@@ -4,6 +4,7 @@
 //! whoever calls says what time it is. The file is SQLite in WAL mode with `synchronous=FULL`;
 //! anybody may read it with any SQLite client, and insert into `run`.
 
+mod acks;
 mod audit;
 mod changes;
 mod counts;
@@ -11,12 +12,15 @@ mod drain;
 mod error;
 mod events;
 mod fires;
+mod follow;
 mod health;
 mod history;
 mod jobs;
 mod ledger;
 mod outputs;
+mod prune;
 mod queue;
+mod queues;
 mod renew;
 mod rewind;
 mod runs;
@@ -25,6 +29,7 @@ mod schema;
 mod sessions;
 mod usual;
 mod versions;
+mod waiting;
 
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -32,16 +37,20 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub use acks::Ack;
 pub use audit::Duplicate;
 pub use counts::{Counts, Skips};
 pub use drain::Drain;
 pub use error::{Result, StoreError};
 pub use events::EventRow;
 pub use fires::{FireFilter, FireRow, MissedGroup, Totals};
+pub use follow::FollowRow;
 pub use history::HistoryRow;
 pub use jobs::JobRow;
 pub use outputs::StoredOutput;
+pub use prune::{KeptOutput, Prunable};
 pub use queue::{Cancelled, LiveRow};
+pub use queues::{QueueChange, QueueRow};
 pub use renew::CaughtUp;
 pub use rewind::Rewound;
 pub use runs::{AttemptRow, Request, RunFilter, RunRow};
@@ -50,6 +59,7 @@ pub use schema::VERSION;
 pub use sessions::Session;
 pub use usual::Usual;
 pub use versions::{CalendarRow, NewSchedule};
+pub use waiting::{Found, Wanted};
 
 /// How long a command waits for another writer before it says that the store is busy.
 const BUSY: Duration = Duration::from_secs(10);

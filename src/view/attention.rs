@@ -14,13 +14,10 @@ use crate::view::attention_runs::{draining, live, too_short, unkillable};
 use crate::view::items::missed_state;
 use crate::view::time::clock;
 use crate::view::words::{count, detail, is_failure, reason};
-use crate::view::{Daemon, words};
+use crate::view::{Daemon, standing, words};
 
 /// How far past its instant a schedule may be before it is overdue, milliseconds.
 const OVERDUE_MS: i64 = 60_000;
-
-/// Overlap skips in a row that are more than an accident.
-const FLOOD: i64 = 3;
 
 /// How long the failure of a one-off command is shown, milliseconds.
 const ONE_OFF_MS: i64 = 86_400_000;
@@ -81,6 +78,10 @@ pub enum Kind {
     Missed,
     /// Fires that found an earlier run in the way, several in a row.
     Flood,
+    /// A queue that is paused.
+    Queue,
+    /// A job that is to follow another, or to be followed, and is not there.
+    Follower,
 }
 
 impl Kind {
@@ -100,6 +101,8 @@ impl Kind {
             Kind::Ended(outcome) => outcome.as_str(),
             Kind::Missed => "missed",
             Kind::Flood => "flood",
+            Kind::Queue => "queue",
+            Kind::Follower => "follower",
         }
     }
 }
@@ -147,7 +150,9 @@ pub fn attention(
     list.extend(live(store, daemon, zone, now)?);
     list.extend(look.ended()?);
     list.extend(look.missed()?);
-    list.extend(look.floods()?);
+    list.extend(standing::floods(store)?);
+    list.extend(standing::paused_queues(store, now)?);
+    list.extend(standing::unknown_follows(store)?);
     list.extend(draining(store)?);
     // What concerns the whole instance stands before what concerns one job.
     list.sort_by_key(|a| (a.level, a.job.is_some(), Reverse(a.since)));
@@ -208,8 +213,11 @@ impl Look<'_> {
 
     fn ended(&self) -> Result<Vec<Attention>> {
         let latest = self.store.latest_ended(self.now - ONE_OFF_MS)?;
+        let unseen = latest
+            .into_iter()
+            .filter(|run| !run.ack.as_ref().is_some_and(|a| a.holds(self.now)));
         let mut found = Vec::new();
-        for run in latest {
+        for run in unseen {
             found.extend(too_short(self.store, &run)?);
             found.extend(unkillable(&run).or_else(|| ended_badly(run)));
         }
@@ -241,33 +249,6 @@ impl Look<'_> {
                 }
             })
             .collect())
-    }
-
-    fn floods(&self) -> Result<Vec<Attention>> {
-        let mut found = Vec::new();
-        for row in self.store.jobs()? {
-            for (planned, _) in &row.schedules {
-                let skips = self.store.skips_in_a_row(planned.id)?;
-                let Some(skips) = skips.filter(|s| s.count >= FLOOD) else {
-                    continue;
-                };
-                let way = match skips.blocked_by {
-                    Some(run) => format!(", #{run} in the way"),
-                    None => String::new(),
-                };
-                found.push(Attention {
-                    level: Level::Warning,
-                    kind: Kind::Flood,
-                    what: "SKIPS",
-                    job: Some(row.job.name.clone()),
-                    run: skips.blocked_by,
-                    since: Some(skips.since),
-                    text: format!("{} skipped in a row{way}", count(skips.count, "fire")),
-                    hint: format!("crake fires {}", row.job.name),
-                });
-            }
-        }
-        Ok(found)
     }
 }
 
