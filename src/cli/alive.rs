@@ -19,6 +19,7 @@ pub fn daemon(ctx: &Context, store: &Store) -> Result<Daemon, CliError> {
                 beat_age_ms: Some(alive.beat_age_ms),
                 since: Some(alive.since),
                 degraded: alive.degraded,
+                trouble: alive.trouble,
                 silent: None,
             });
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::context::Form;
 use crate::config::NoHome;
 use crate::control::ControlError;
-use crate::model::{NameError, UnreadableSchedule};
+use crate::model::{NameError, TroubleKind, UnreadableSchedule};
 use crate::schedule::{ScheduleError, ZoneError};
 use crate::store::StoreError;
 use crate::view::text::clean_all;
@@ -123,6 +123,10 @@ pub fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a String> {
 impl From<StoreError> for CliError {
     fn from(e: StoreError) -> CliError {
         let message = e.to_string();
+        if e.trouble() == TroubleKind::Damaged && matches!(e, StoreError::Sqlite(_)) {
+            return CliError::new(Kind::Failed, format!("the store is damaged: {message}"))
+                .hint("`crake daemon` makes it anew from its copy; `crake doctor` says more");
+        }
         if e.is_of_the_disk() {
             return CliError::new(Kind::Failed, message)
                 .hint("`df` tells whether there is room left where the store is");
@@ -164,6 +168,11 @@ impl From<StoreError> for CliError {
                 .hint("`crake calendar ls` shows the calendars there are"),
             StoreError::CalendarInUse(..) => CliError::new(Kind::Refused, message)
                 .hint("take it from the job first, or put another in its place with --replace"),
+            StoreError::Moved(..) => {
+                CliError::new(Kind::Refused, message).hint("nothing was changed: try again")
+            }
+            StoreError::Gone(_) | StoreError::Damaged(_) => CliError::new(Kind::Failed, message)
+                .hint("`crake daemon` makes it anew from its copy; `crake doctor` says more"),
             StoreError::OldSqlite(_) | StoreError::Unreadable(_) | StoreError::Sqlite(_) => {
                 CliError::new(Kind::Failed, message)
             }

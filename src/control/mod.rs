@@ -7,6 +7,7 @@ mod server;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Trouble;
 use crate::schedule::UnixMs;
 
 pub use client::{ControlError, ask, nudge};
@@ -47,6 +48,9 @@ pub struct Alive {
     pub beat_age_ms: i64,
     /// Why it works without its store, where it does.
     pub degraded: Option<String>,
+    /// The same as a value.
+    #[serde(default)]
+    pub trouble: Option<Trouble>,
     /// Schedules in memory.
     pub armed: usize,
     /// Runs alive.

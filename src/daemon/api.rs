@@ -1,10 +1,11 @@
 //! What the daemon answers on its socket.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, Now};
 use crate::control::{Alive, Handler, Reply, Request};
+use crate::daemon::ailment::Said;
 use crate::daemon::core::{Keep, Tell};
 use crate::daemon::mailbox::Sender;
 use crate::daemon::pulse::Pulse;
@@ -18,7 +19,7 @@ pub struct Api {
     keeper: Sender<Keep>,
     pulse: Arc<Pulse>,
     clock: Arc<dyn Clock>,
-    degraded: Arc<Mutex<Option<String>>>,
+    trouble: Said,
     since: Now,
 }
 
@@ -29,7 +30,7 @@ impl Api {
         keeper: Sender<Keep>,
         pulse: Arc<Pulse>,
         clock: Arc<dyn Clock>,
-        degraded: Arc<Mutex<Option<String>>>,
+        trouble: Said,
     ) -> Api {
         let since = clock.now();
         Api {
@@ -37,7 +38,7 @@ impl Api {
             keeper,
             pulse,
             clock,
-            degraded,
+            trouble,
             since,
         }
     }
@@ -50,16 +51,15 @@ impl Api {
             std::thread::sleep(Duration::from_micros(200));
         }
         let (armed, live) = self.pulse.counts();
+        let trouble = self.trouble.lock().unwrap_or_else(|e| e.into_inner());
+        let trouble = trouble.clone();
         Alive {
             pid: rustix::process::getpid().as_raw_nonzero().get(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             since: self.since.wall,
             beat_age_ms: self.pulse.age_ms(self.clock.now()),
-            degraded: self
-                .degraded
-                .lock()
-                .unwrap_or_else(|e| e.into_inner())
-                .clone(),
+            degraded: trouble.as_ref().map(|t| t.told(self.clock.now().wall)),
+            trouble,
             armed,
             live,
         }

@@ -22,15 +22,16 @@ use crate::daemon::api::Api;
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::Firing;
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
+use crate::daemon::opening::open_and_begin;
 use crate::daemon::order::Host;
 use crate::daemon::pulse::Pulse;
-use crate::daemon::recovery::{BeginError, Begun, Birth, begin};
+use crate::daemon::recovery::{BeginError, Begun, Birth};
 use crate::daemon::scribe::Scribe;
 use crate::daemon::spawner::{Errand, Hand, Spawner, stored_output};
 use crate::model::{Fence, Holding};
 use crate::process::{Pool, identity};
 use crate::schedule::Zone;
-use crate::store::{Store, StoreError, StoredOutput};
+use crate::store::{StoreError, StoredOutput};
 
 /// What the firing thread is told.
 #[derive(Debug)]
@@ -117,7 +118,6 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         make_dir(dir)?;
     }
     let _held = take_lock(&setup.paths)?;
-    let store = Store::open(&setup.paths.store)?;
     let boot_id = identity::boot_id().map_err(|e| io_error("cannot tell the boot", e))?;
     let slots = |e: crate::process::PoolError| CoreError::Slots(e.to_string());
     let mut pool = Pool::open(
@@ -134,15 +134,8 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         slots: setup.slots,
         again: setup.again,
     };
-    let mut begun = begin(
-        store,
-        &setup.paths.ring(),
-        holdings.clone(),
-        &birth,
-        &setup.zone,
-        now,
-    )
-    .map_err(|e| match e {
+    let begun = open_and_begin(&setup.paths, &holdings, &birth, &setup.zone, now);
+    let mut begun = begun.map_err(|e| match e {
         BeginError::Store(e) => CoreError::Store(e),
         BeginError::Ring(source) => io_error("cannot use the ring", source),
     })?;
@@ -185,7 +178,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let (keeper_tx, keeper_rx) = mailbox().map_err(wire)?;
     let (errand_tx, errand_rx) = mailbox().map_err(wire)?;
     let pulse = Arc::new(Pulse::new(setup.to_guardian));
-    let degraded = Arc::new(Mutex::new(None));
+    let trouble = Arc::new(Mutex::new(None));
     let alarm = Alarm::new().map_err(wire)?;
     let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
     let mut hand = Hand(errand_tx.clone());
@@ -205,7 +198,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         firing_tx.clone(),
         errand_tx.clone(),
         Arc::clone(&setup.clock),
-        Arc::clone(&degraded),
+        Arc::clone(&trouble),
         &setup.paths,
     )
     .map_err(wire)?;
@@ -214,7 +207,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         keeper_tx.clone(),
         Arc::clone(&pulse),
         Arc::clone(&setup.clock),
-        degraded,
+        trouble,
     );
     let server = parts.server;
     let spawner = named("spawner", move || spawner.run());

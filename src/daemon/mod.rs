@@ -5,21 +5,29 @@
 //! hands orders to the workers, [`api`] answers the socket. No decision is made here; those are in
 //! `engine`.
 
+pub mod ailment;
 pub mod alarm;
 pub mod api;
+pub mod ballast;
 pub mod cancel;
+pub mod care;
 pub mod changes;
+pub mod chore;
 pub mod core;
 pub mod definition;
 pub mod fact;
 pub mod firing;
 pub mod guardian;
 pub mod held;
+pub mod journal;
 pub mod keeper;
 pub mod mailbox;
+pub mod mend;
+pub mod opening;
 pub mod order;
 pub mod pulse;
 pub mod recovery;
+pub mod refused;
 pub mod ring;
 pub mod scribe;
 pub mod sequence;

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use crate::model::{Drop, Fire, Record};
 
 /// Bytes of one place: a disk writes a sector of 512 bytes whole or not at all.
-const PLACE: usize = 512;
+pub const PLACE: usize = 512;
 
 /// Places in the file.
 const PLACES: i64 = 4096;

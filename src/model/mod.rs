@@ -13,6 +13,7 @@ mod queue;
 mod raw;
 mod record;
 mod run;
+mod trouble;
 mod verdict;
 mod words;
 
@@ -30,5 +31,6 @@ pub use queue::Queue;
 pub use raw::Raw;
 pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
 pub use run::{Origin, Outcome, QueuedRun, RunState};
+pub use trouble::{Holder, Trouble, TroubleKind};
 pub use verdict::{MissReason, Verdict};
 pub use words::UnknownWord;

@@ -10,6 +10,7 @@ mod capture;
 mod carry;
 mod event;
 mod frame;
+mod holder;
 pub mod identity;
 mod inherit;
 mod ladder;
@@ -30,6 +31,7 @@ mod worker;
 
 pub use capture::{Captured, Chunk, DecodeError, Followed, Follower, Stream, read_output};
 pub use event::{Counts, Event, PoolError};
+pub use holder::{readers, writer};
 pub use launch::is_executable;
 pub use ledger::{Entries, decode_ledger};
 pub use line::plain_words;

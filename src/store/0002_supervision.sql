@@ -5,3 +5,7 @@ CREATE TABLE ack(
 
 -- Why we ended an attempt, where we did.
 ALTER TABLE attempt ADD COLUMN stop TEXT;
+
+-- Rows that changed, by whomever, since the daemon last wrote them down in its journal. Triggers on
+-- every table fill it (store/touched.rs makes them); the daemon empties it.
+CREATE TABLE touched(seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, k1, k2);

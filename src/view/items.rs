@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::RunId;
+use crate::model::{RunId, Trouble};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{EventRow, FireRow, MissedGroup, RunRow};
 use crate::view::attention::Attention;
@@ -152,6 +152,7 @@ impl Items {
                 "beat_age_ms": status.daemon.beat_age_ms,
                 "since": self.maybe_at(status.daemon.since),
                 "degraded": status.daemon.degraded,
+                "trouble": status.daemon.trouble.as_ref().map(|t| self.trouble(t)),
                 "silent": status.daemon.silent,
             },
             "jobs": status.counts.jobs,
@@ -166,6 +167,17 @@ impl Items {
                 "skipped": status.today.skipped,
             },
             "next_at": self.maybe_at(status.next_at),
+        })
+    }
+
+    /// What is wrong with the store.
+    fn trouble(&self, trouble: &Trouble) -> Value {
+        json!({
+            "kind": trouble.kind.as_str(),
+            "since": self.maybe_at(Some(trouble.since)),
+            "text": trouble.text,
+            "waiting": trouble.waiting,
+            "holder": trouble.holder.as_ref().map(|h| json!({"pid": h.pid, "command": h.command})),
         })
     }
 

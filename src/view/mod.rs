@@ -21,6 +21,7 @@ pub mod timetable;
 pub mod week;
 pub mod words;
 
+use crate::model::Trouble;
 use crate::schedule::UnixMs;
 
 /// What is known of the daemon at this moment.
@@ -36,6 +37,8 @@ pub struct Daemon {
     pub since: Option<UnixMs>,
     /// Why it works without its store, where it does.
     pub degraded: Option<String>,
+    /// The same as a value.
+    pub trouble: Option<Trouble>,
     /// Why it does not answer, where that is not simply because there is none.
     pub silent: Option<String>,
 }

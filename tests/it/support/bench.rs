@@ -154,6 +154,7 @@ impl<F: FnMut(&mut Store) + Send> Handler for StandIn<F> {
             since: self.since,
             beat_age_ms: 300,
             degraded: None,
+            trouble: None,
             armed: 0,
             live: 0,
         })

@@ -1,0 +1,61 @@
+//! Opening the store at a start, whatever state its file is in.
+
+use crate::clock::Now;
+use crate::config::Paths;
+use crate::daemon::ailment::note;
+use crate::daemon::mend::{self, MendError};
+use crate::daemon::recovery::{BeginError, Begun, Birth, begin};
+use crate::model::{Holding, Level};
+use crate::schedule::Zone;
+use crate::store::{Store, StoreError};
+
+/// How often a start makes the store anew.
+const TRIES: u32 = 2;
+
+/// Opens the store and recovers. A store that is gone, or turns out to be damaged while it is read,
+/// is made anew first, and an event says so.
+///
+/// # Errors
+/// Those that cannot be mended.
+pub fn open_and_begin(
+    paths: &Paths,
+    holdings: &[Holding],
+    birth: &Birth,
+    zone: &Zone,
+    now: Now,
+) -> Result<Begun, BeginError> {
+    let of_mend = |e| match e {
+        MendError::Store(e) => BeginError::Store(e),
+        MendError::Io(source) => BeginError::Store(StoreError::Directory {
+            path: paths.home.clone(),
+            source,
+        }),
+    };
+    let (mut store, mut told) = mend::open(paths, now.wall).map_err(of_mend)?;
+    let mut tries = 0;
+    loop {
+        match try_once(store, told, paths, holdings, birth, zone, now) {
+            Err(BeginError::Store(e)) if tries < TRIES && e.trouble().wants_rebuild() => {
+                tries += 1;
+                (store, told) = mend::at_start(paths, e, now.wall).map_err(of_mend)?;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn try_once(
+    mut store: Store,
+    told: Option<String>,
+    paths: &Paths,
+    holdings: &[Holding],
+    birth: &Birth,
+    zone: &Zone,
+    now: Now,
+) -> Result<Begun, BeginError> {
+    if let Some(text) = told {
+        store.note(&note(now.wall, Level::Error, text))?;
+    }
+    let holdings = holdings.to_vec();
+    begin(store, &paths.ring(), holdings, birth, zone, now)
+}
