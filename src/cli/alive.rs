@@ -35,6 +35,14 @@ pub fn daemon(ctx: &Context, store: &Store) -> Result<Daemon, CliError> {
     })
 }
 
+/// What the daemon says is wrong with the store.
+pub fn trouble(ctx: &Context) -> Option<String> {
+    match ask(&ctx.paths.socket, &Request::Ping) {
+        Ok(Reply::Alive(alive)) => alive.degraded,
+        _ => None,
+    }
+}
+
 /// Whether a daemon answers.
 pub fn is_up(ctx: &Context) -> bool {
     matches!(ask(&ctx.paths.socket, &Request::Ping), Ok(Reply::Alive(_)))

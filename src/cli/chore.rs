@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::clock::{Clock, SystemClock};
 use crate::daemon::chore::DAMAGED;
 use crate::model::TroubleKind;
 use crate::store::{Store, StoreError};
@@ -31,21 +32,31 @@ impl From<std::io::Error> for End {
 
 /// Reads every page of a store.
 pub fn check(args: &[OsString]) -> u8 {
-    after(match args {
-        [store] => sound(Path::new(store)).map(drop),
-        _ => Err(End::Failed("a check is started by the daemon".to_owned())),
-    })
+    let began = SystemClock.now().mono;
+    after(
+        began,
+        match args {
+            [store] => sound(Path::new(store)).map(drop),
+            _ => Err(End::Failed("a check is started by the daemon".to_owned())),
+        },
+    )
 }
 
 /// Copies a store into a file, in place of the copy that is there, which becomes the one before.
 pub fn copy(args: &[OsString]) -> u8 {
-    after(match args {
-        [store, copy] => copy_to(Path::new(store), Path::new(copy)),
-        _ => Err(End::Failed("a copy is started by the daemon".to_owned())),
-    })
+    let began = SystemClock.now().mono;
+    after(
+        began,
+        match args {
+            [store, copy] => copy_to(Path::new(store), Path::new(copy)),
+            _ => Err(End::Failed("a copy is started by the daemon".to_owned())),
+        },
+    )
 }
 
-fn after(done: Result<(), End>) -> u8 {
+/// Says how long it took, milliseconds, and what is wrong.
+fn after(began: i64, done: Result<(), End>) -> u8 {
+    println!("{}", SystemClock.now().mono - began);
     match done {
         Ok(()) => 0,
         Err(End::Damaged(why)) => {

@@ -295,9 +295,12 @@ fn carry_out(cli: Cli) -> u8 {
         (_, true) => Form::JsonLines,
         _ => Form::Text,
     };
-    let done = context_of(&cli.global, form).and_then(|ctx| match cli.command {
-        Some(command) => dispatch(&ctx, command),
-        None => without_a_command(&ctx),
+    let done = context_of(&cli.global, form).and_then(|ctx| {
+        let done = match cli.command {
+            Some(command) => dispatch(&ctx, command),
+            None => without_a_command(&ctx),
+        };
+        done.map_err(|e| e.of_store(&ctx.paths))
     });
     done.unwrap_or_else(|error| error::tell(&error, form))
 }

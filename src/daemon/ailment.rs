@@ -69,7 +69,7 @@ impl Ailment {
             };
             self.seek(&mut trouble, now);
             let lasted = now.boot - self.began >= WORTH_TELLING_MS;
-            if !self.told && (lasted || kind.wants_rebuild()) {
+            if !self.told && lasted {
                 self.told = true;
                 notes.push(began(&trouble));
             }

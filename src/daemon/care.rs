@@ -16,7 +16,10 @@ use crate::model::{Level, Note, TroubleKind};
 use crate::store::{Store, Whereabouts};
 
 /// How often the file is looked at, milliseconds.
-pub const LOOK_MS: i64 = 2_000;
+const LOOK_MS: i64 = 2_000;
+
+/// How often it is asked whether a process at work has ended, milliseconds.
+const CHORE_MS: i64 = 200;
 
 /// How often it is checked and copied where nothing else asks for it, milliseconds.
 const DAY_MS: i64 = 86_400_000;
@@ -151,14 +154,14 @@ impl Care {
 
     /// Looks at the file, every two seconds; at once where something is wrong already.
     pub fn look(&mut self, keeper: &mut Keeper, idle: bool, now: Now) -> Option<Fault> {
+        if self.alarm.is_none() {
+            self.alarm = self.finding(now);
+        }
         if self.looked.is_some_and(|at| now.boot - at < LOOK_MS) {
             return self.alarm.clone();
         }
         self.looked = Some(now.boot);
         self.alarm = self.whereabouts(keeper.store());
-        if self.alarm.is_none() {
-            self.alarm = self.finding(now);
-        }
         if self.alarm.is_none() {
             self.alarm = self.log(keeper.store());
             self.start_chore(keeper, now);
@@ -227,7 +230,7 @@ impl Care {
     fn finding(&mut self, now: Now) -> Option<Fault> {
         let chore = self.chore.as_mut()?;
         let finding = chore.finding(now.boot)?;
-        let (task, took) = (chore.task, now.boot - chore.started);
+        let (task, took) = (chore.task, chore.took);
         self.chore = None;
         self.rest_until = now.boot + CHECK_MS.max(took * CHECK_SHARE);
         let copying = self.copying.take();
@@ -319,6 +322,15 @@ impl Care {
 
     fn copy_path(&self) -> PathBuf {
         mend::copy_of(&self.paths)
+    }
+
+    /// How long nobody need come round, milliseconds.
+    pub fn rest(&self) -> i64 {
+        if self.chore.is_some() {
+            CHORE_MS
+        } else {
+            LOOK_MS
+        }
     }
 
     /// What is to be told as events since the last time.

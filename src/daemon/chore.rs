@@ -37,6 +37,8 @@ pub struct Chore {
     pub task: Task,
     /// When it was started, milliseconds since boot.
     pub started: i64,
+    /// How long it took, milliseconds, as it says itself.
+    pub took: i64,
     child: Child,
 }
 
@@ -60,6 +62,7 @@ impl Chore {
         Ok(Chore {
             task,
             started: now,
+            took: 0,
             child,
         })
     }
@@ -80,6 +83,8 @@ impl Chore {
             // It has ended, and says a few lines at most.
             let _ = out.take(4096).read_to_string(&mut words);
         }
+        let (took, words) = words.split_once('\n').unwrap_or_default();
+        self.took = took.parse().unwrap_or(now - self.started);
         let words = words.trim().replace('\n', "; ");
         Some(match status.code() {
             Some(0) => Finding::Sound,

@@ -22,7 +22,7 @@ use crate::daemon::held::Held;
 use crate::daemon::refused::one_by_one;
 use crate::daemon::sequence::{record_in_order, rewind};
 use crate::daemon::zones::Zones;
-use crate::engine::{Armed, PROVISIONAL};
+use crate::engine::Armed;
 use crate::model::{Fence, Level, Next, Note, Record, RunId, TroubleKind};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{self, Store, StoreError, StoredOutput};
@@ -316,12 +316,6 @@ impl Keeper {
                 self.reload = true;
             }
             Record::Spawned(_) | Record::Gap(_) | Record::Note(_) => {}
-        }
-    }
-
-    fn number_used(&mut self, run: RunId) {
-        if run.0 < PROVISIONAL {
-            self.numbers_used = self.numbers_used.max(run.0);
         }
     }
 

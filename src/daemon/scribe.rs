@@ -10,7 +10,7 @@ use rustix::fs::inotify;
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
 use crate::daemon::ailment::{Ailment, Said, note};
-use crate::daemon::care::{Care, Fault, LOOK_MS};
+use crate::daemon::care::{Care, Fault};
 use crate::daemon::core::{Keep, Tell, timespec};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
@@ -236,8 +236,8 @@ impl Scribe {
         // After a fault what is due at once is tried again as slowly as the rest.
         let until = look_at.filter(|_| !fault).map(|at| (at - now.wall).max(0));
         let retry = fault.then_some(RETRY_MS);
-        let longest = [until, retry, pause, Some(LOOK_MS)];
-        let timeout = longest.into_iter().flatten().min().unwrap_or(LOOK_MS);
+        let longest = [until, retry, pause, Some(self.care.rest())];
+        let timeout = longest.into_iter().flatten().min().unwrap_or(RETRY_MS);
         let written = {
             let mut fds = [
                 PollFd::new(&self.mailbox, PollFlags::IN),

@@ -13,8 +13,8 @@ use crate::store::{Result, Store};
 /// Tables nobody has to bring back: marks that are only looked at once.
 const UNMARKED: [&str; 2] = ["change", "touched"];
 
-/// Output longer than this is left out of an image, bytes.
-const OUTPUT_MAX: usize = 64 * 1024;
+/// Output longer than this, in base64, is left out of an image: some 16 KiB, bytes.
+const OUTPUT_MAX: usize = 22 * 1024;
 
 /// Marks read at once.
 const AT_ONCE: i64 = 10_000;

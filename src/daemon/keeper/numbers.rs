@@ -2,6 +2,7 @@
 
 use crate::daemon::fact::Fact;
 use crate::daemon::keeper::{AHEAD_MS, Keeper};
+use crate::engine::PROVISIONAL;
 use crate::model::RunId;
 use crate::schedule::UnixMs;
 use crate::store;
@@ -31,5 +32,12 @@ impl Keeper {
         self.numbers_end = self.store.last_number()?.0;
         facts.push(Fact::Numbers(RunId(first), RunId(self.numbers_end + 1)));
         Ok(())
+    }
+
+    /// A number was used.
+    pub(in crate::daemon::keeper) fn number_used(&mut self, run: RunId) {
+        if run.0 < PROVISIONAL {
+            self.numbers_used = self.numbers_used.max(run.0);
+        }
     }
 }
