@@ -36,6 +36,16 @@ pub struct Mended {
     pub store: Store,
     /// What was done, for people.
     pub text: String,
+    /// Whether something that was recorded is not in it.
+    pub lost: bool,
+}
+
+/// What is to be told of a store that was made anew at a start.
+pub struct Told {
+    /// What was done, for people.
+    pub text: String,
+    /// Whether something that was recorded is not in it.
+    pub lost: bool,
 }
 
 /// Where a new store came from.
@@ -88,6 +98,7 @@ pub fn put_in_place(paths: &Paths, made: Made, now: UnixMs) -> Result<Mended, Me
     if let Some(until) = made.source.until.and_then(stamp) {
         text.push_str(&format!(", with everything up to {until}"));
     }
+    let lost = made.source.lost.is_some();
     match made.source.lost {
         Some(lost) => text.push_str(&format!("; lost: {lost}")),
         None => text.push_str("; nothing that was recorded is lost"),
@@ -95,7 +106,7 @@ pub fn put_in_place(paths: &Paths, made: Made, now: UnixMs) -> Result<Mended, Me
     if let Some(aside) = aside {
         text.push_str(&format!("; what was there is in {}", aside.display()));
     }
-    Ok(Mended { store, text })
+    Ok(Mended { store, text, lost })
 }
 
 /// The file itself still is open, and sound.
@@ -291,7 +302,7 @@ fn stamp(at: UnixMs) -> Option<String> {
 ///
 /// # Errors
 /// Those of opening that cannot be mended.
-pub fn open(paths: &Paths, now: UnixMs) -> Result<(Store, Option<String>), MendError> {
+pub fn open(paths: &Paths, now: UnixMs) -> Result<(Store, Option<Told>), MendError> {
     match Store::open(&paths.store) {
         Ok(store) => Ok((store, None)),
         Err(e) => at_start(paths, e, now),
@@ -307,7 +318,7 @@ pub fn at_start(
     paths: &Paths,
     why: StoreError,
     now: UnixMs,
-) -> Result<(Store, Option<String>), MendError> {
+) -> Result<(Store, Option<Told>), MendError> {
     let never_ours = copies(paths).is_empty() && generations(&paths.spool).is_empty();
     if never_ours || !why.trouble().wants_rebuild() {
         return Err(why.into());
@@ -317,5 +328,6 @@ pub fn at_start(
     let mended = put_in_place(paths, made, now)?;
     let text = format!("{why}; {}", mended.text);
     eprintln!("crake: {text}");
-    Ok((mended.store, Some(text)))
+    let lost = mended.lost;
+    Ok((mended.store, Some(Told { text, lost })))
 }

@@ -3,10 +3,12 @@
 use crate::clock::Now;
 use crate::config::Paths;
 use crate::daemon::ailment::note;
-use crate::daemon::mend::{self, MendError};
+use crate::daemon::mend::{self, MendError, Told};
 use crate::daemon::recovery::{BeginError, Begun, Birth, begin};
-use crate::model::{Holding, Level};
-use crate::schedule::Zone;
+use crate::daemon::sequence::record_in_order;
+use crate::daemon::zones::Zones;
+use crate::model::{Holding, Level, Record};
+use crate::schedule::{UnixMs, Zone};
 use crate::store::{Store, StoreError};
 
 /// How often a start makes the store anew.
@@ -44,17 +46,38 @@ pub fn open_and_begin(
     }
 }
 
+/// Records what the ring holds and the store does not.
+fn catch_up(
+    store: &mut Store,
+    zones: &Zones,
+    ring: &[(i64, Record)],
+    now: UnixMs,
+) -> Result<(), StoreError> {
+    let has = store.ring_seq()?;
+    let lacks = ring.iter().filter(|(seq, _)| *seq > has);
+    let records: Vec<Record> = lacks.map(|(_, record)| record.clone()).collect();
+    let last = ring.last().map(|(seq, _)| *seq);
+    record_in_order(store, zones, &records, last, now)?;
+    Ok(())
+}
+
 fn try_once(
     mut store: Store,
-    told: Option<String>,
+    told: Option<Told>,
     paths: &Paths,
     holdings: &[Holding],
     birth: &Birth,
     zone: &Zone,
     now: Now,
 ) -> Result<Begun, BeginError> {
-    if let Some(text) = told {
-        store.note(&note(now.wall, Level::Error, text))?;
+    if let Some(told) = told {
+        if told.lost && store.last_session()?.is_some() {
+            // The ends of attempts are not in the ring, so that a claim proves nothing now.
+            let zones = Zones::new(zone.clone());
+            catch_up(&mut store, &zones, &mend::ring_entries(paths), now.wall)?;
+            store.distrust_claims()?;
+        }
+        store.note(&note(now.wall, Level::Error, told.text))?;
     }
     let holdings = holdings.to_vec();
     begin(store, &paths.ring(), holdings, birth, zone, now)

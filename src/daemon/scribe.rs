@@ -169,7 +169,11 @@ impl Scribe {
         let mended = mend::make(&self.paths, Some(live), fault.0, numbers)
             .and_then(|made| mend::put_in_place(&self.paths, made, now.wall));
         let text = match mended {
-            Ok(mended) => {
+            Ok(mut mended) => {
+                if mended.lost {
+                    // What fails here is found to be running at the next start, and settled then.
+                    let _ = mended.store.distrust_claims();
+                }
                 let ring = mend::ring_entries(&self.paths);
                 match self.keeper.go_on_over(mended.store, &ring, now.wall) {
                     Ok(old) => {

@@ -275,6 +275,19 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets of every attempt that has not ended in which boot it was claimed: where its end may
+    /// have been lost, a claim does not prove that it never started.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn distrust_claims(&mut self) -> Result<()> {
+        self.conn.execute(
+            "UPDATE attempt SET boot_id = NULL WHERE ended_at IS NULL",
+            [],
+        )?;
+        Ok(())
+    }
+
     /// Closes the store and leaves what is in the write-ahead log where it is: the file may be
     /// another one by now.
     pub fn abandon(self) {
