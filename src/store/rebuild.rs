@@ -125,31 +125,37 @@ impl Remaking {
     /// # Errors
     /// Those of writing; what cannot be read is passed over.
     pub fn salvage(&mut self, damaged: &Path) -> Result<u64> {
-        let path = damaged.display().to_string();
-        if self.conn.execute("ATTACH ?1 AS old", [&path]).is_err() {
+        // A connection of its own: a fault of this file must not become one of the new one.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let Ok(old) = Connection::open_with_flags(damaged, flags) else {
             return Ok(0);
-        }
+        };
+        old.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let mut count = 0;
         for (table, key) in tables(&self.conn)? {
-            let (rows, whole) = self.salvage_table(&table, &key, "ASC")?;
+            let (rows, whole) = self.salvage_table(&old, &table, &key, "ASC")?;
             count += rows;
             // A row without a key of its own could not be told from one that is there already.
             if !whole && key != ["rowid"] {
-                count += self.salvage_table(&table, &key, "DESC")?.0;
+                count += self.salvage_table(&old, &table, &key, "DESC")?.0;
             }
         }
-        // It is detached when the connection is closed, whatever state it is in.
-        let _ = self.conn.execute("DETACH old", []);
         Ok(count)
     }
 
     /// Says how many rows were taken over, and whether the table could be read to its end.
-    fn salvage_table(&mut self, table: &str, key: &[String], order: &str) -> Result<(u64, bool)> {
+    fn salvage_table(
+        &self,
+        old: &Connection,
+        table: &str,
+        key: &[String],
+        order: &str,
+    ) -> Result<(u64, bool)> {
         let by: Vec<String> = key.iter().map(|k| format!("{k} {order}")).collect();
-        let read = format!("SELECT * FROM old.{table} ORDER BY {}", by.join(", "));
+        let read = format!("SELECT * FROM {table} ORDER BY {}", by.join(", "));
         let tx = self.conn.unchecked_transaction()?;
         let mut count = 0;
-        let Ok(mut statement) = tx.prepare(&read) else {
+        let Ok(mut statement) = old.prepare(&read) else {
             return Ok((0, false));
         };
         let width = statement.column_count();
@@ -166,10 +172,7 @@ impl Remaking {
             let cells: rusqlite::Result<Vec<rusqlite::types::Value>> =
                 (0..width).map(|n| row.get(n)).collect();
             let Ok(cells) = cells else { continue };
-            let sql = format!(
-                "INSERT OR IGNORE INTO main.{table} VALUES({})",
-                marks(width)
-            );
+            let sql = format!("INSERT OR IGNORE INTO {table} VALUES({})", marks(width));
             let mut insert = tx.prepare_cached(&sql)?;
             count += insert.execute(params_from_iter(cells)).unwrap_or(0) as u64;
         };

@@ -30,6 +30,8 @@ mod daemon_sides;
 mod daemon_sql;
 mod engine_rules;
 mod engine_terms;
+mod faults_journal;
+mod faults_lock;
 mod faults_store;
 mod generated;
 mod process_adoption;
