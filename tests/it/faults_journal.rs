@@ -4,10 +4,10 @@ use std::fs;
 
 use crake::daemon::journal::Journal;
 use crake::daemon::mend;
-use crake::model::{Exit, Outcome, Record, RunId, TroubleKind};
-use crake::store::{Store, StoreError};
+use crake::model::{Back, Exit, Outcome, Record, RunId, TroubleKind, Verdict};
+use crake::store::{Rewound, Store, StoreError};
 
-use crate::support::bench::{Bench, ended, fire_run, job, started};
+use crate::support::bench::{Bench, ended, fire, fire_run, job, started};
 use crate::support::wait::mono;
 
 /// A command that had the store open writes into a file nobody reads any more.
@@ -81,6 +81,33 @@ fn what_nobody_asks_for_any_more_is_taken_out() {
         )
         .unwrap();
     assert_eq!(left, 2, "the one of a queued run, and the highest");
+}
+
+/// What was recorded before a fault is recorded again with the rest, and was undone twice.
+#[test]
+fn what_is_undone_again_after_a_fault_is_told_once() {
+    let bench = Bench::new();
+    let planned = bench.job("tick", Some("every 1m"), bench.now);
+    let mut store = bench.store();
+    let back = Back {
+        to: bench.now,
+        all: false,
+    };
+    let versions = [Rewound {
+        schedule: planned[0].id,
+        next_at: Some(bench.now),
+        reopened: false,
+    }];
+    let later = fire(&planned[0], bench.now + 60_000, Verdict::Paused);
+    for _ in 0..2 {
+        let records = [Record::Fire(later.clone()), Record::Back(back)];
+        store.record(&records, None, bench.now).unwrap();
+        store.rewind(&back, &versions, bench.now).unwrap();
+    }
+    let sql = rusqlite::Connection::open(bench.paths().store).unwrap();
+    let query = "SELECT count(*) FROM fire_undone";
+    let undone: i64 = sql.query_row(query, [], |r| r.get(0)).unwrap();
+    assert_eq!(undone, 1);
 }
 
 /// Records fires with their runs from begin to end, `each` fires in a batch; gives the milliseconds.
