@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::clock::Now;
 use crate::config::Paths;
@@ -14,6 +15,10 @@ use crate::daemon::keeper::Keeper;
 use crate::daemon::mend;
 use crate::model::{Level, Note, TroubleKind};
 use crate::store::{Store, Whereabouts};
+
+/// How long the store side waits for the lock of another writer: in short steps, so that facts keep
+/// flowing.
+pub const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How often the file is looked at, milliseconds.
 const LOOK_MS: i64 = 2_000;
@@ -211,9 +216,11 @@ impl Care {
     fn log(&mut self, store: &Store) -> Option<Fault> {
         let size = store.log_size();
         if size >= LOG_TAKEN {
-            // One that somebody reads is taken back later.
+            // One that somebody reads is taken back later; nobody is waited for.
             let _ = store.checkpoint(false);
+            let _ = store.set_patience(Duration::ZERO);
             let _ = store.checkpoint(true);
+            let _ = store.set_patience(PATIENCE);
             if let Whereabouts::Here { changed, .. } = store.whereabouts() {
                 self.changed = Some(changed);
             }

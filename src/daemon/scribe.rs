@@ -10,7 +10,7 @@ use rustix::fs::inotify;
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
 use crate::daemon::ailment::{Ailment, Said, note};
-use crate::daemon::care::{Care, Fault};
+use crate::daemon::care::{Care, Fault, PATIENCE};
 use crate::daemon::core::{Keep, Tell, timespec};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
@@ -93,11 +93,9 @@ impl Scribe {
 
     /// Records and looks until told to stop.
     pub fn run(mut self) {
-        // Locks are waited for here in short steps, so that facts keep flowing.
-        let patience = std::time::Duration::from_millis(50);
         let mut pause = None;
         // Neither fails; without them it only takes longer.
-        let _ = self.keeper.store().set_patience(patience);
+        let _ = self.keeper.store().set_patience(PATIENCE);
         let _ = self.keeper.store().checkpoint_by_hand();
         self.keeper
             .put_refused_into(self.paths.spool.join("refused"));

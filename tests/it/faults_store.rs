@@ -11,6 +11,8 @@ fn damaged_while_running(part: impl Fn(u64) -> (u64, u64)) {
     instance.add("late", "true", &["-s", "@daily"]);
     overwrite(&instance, part);
     mended(&instance, 0);
+    let doctor = instance.sandbox.run(&["doctor"]);
+    assert!(doctor.stdout.contains("put aside"), "{doctor:?}");
     whole(&mut instance);
     let late = instance.sandbox.run(&["show", "late"]);
     assert_eq!(late.code, 0, "{late:?}");

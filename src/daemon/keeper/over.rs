@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::daemon::care::PATIENCE;
 use crate::daemon::keeper::Keeper;
 use crate::daemon::sequence::record_in_order;
 use crate::model::Record;
@@ -30,6 +31,7 @@ impl Keeper {
         let renumbered = record_in_order(&mut store, &self.zones, &lacks, Some(told), now)?;
         self.held.renumbered(renumbered);
         store.checkpoint_by_hand()?;
+        store.set_patience(PATIENCE)?;
         (self.seen, self.reload, self.refill) = (-1, true, true);
         self.look_at = None;
         Ok(std::mem::replace(&mut self.store, store))
