@@ -4,15 +4,11 @@
 //! the only writer of the store. *Spawner* talks to the workers. *Api* answers the socket. They
 //! share nothing but channels, a pulse and one line of text that says what is wrong.
 
-use std::fs::File;
-use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FlockOperation, flock};
 
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
@@ -21,14 +17,18 @@ use crate::daemon::alarm::Alarm;
 use crate::daemon::api::Api;
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::Firing;
+use crate::daemon::link::GOODBYE;
+use crate::daemon::lock::{make_dir, take_lock};
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
 use crate::daemon::opening::open_and_begin;
 use crate::daemon::order::Host;
 use crate::daemon::pulse::Pulse;
 use crate::daemon::recovery::{BeginError, Begun, Birth};
+use crate::daemon::restarts::{Restarts, Trouble};
 use crate::daemon::scribe::Scribe;
 use crate::daemon::spawner::{Errand, Hand, Spawner, stored_output};
-use crate::model::{Fence, Holding};
+use crate::daemon::successor::{Guarded, Kin};
+use crate::model::{Fence, Holding, Note};
 use crate::process::{Pool, identity};
 use crate::schedule::Zone;
 use crate::store::{StoreError, StoredOutput};
@@ -49,6 +49,8 @@ pub enum Tell {
 pub enum Keep {
     /// Decisions to be recorded.
     Batch(Batch),
+    /// Something to be told.
+    Note(Note),
     /// The output of an attempt that ended.
     Output(Fence, StoredOutput),
     /// Nobody will record the end of this attempt.
@@ -96,10 +98,12 @@ pub struct Setup {
     pub zone: Zone,
     /// Most runs alive at once.
     pub slots: u32,
-    /// Whether a guardian started it again.
-    pub again: bool,
-    /// Where the guardian listens for beats.
-    pub to_guardian: Option<OwnedFd>,
+    /// What the guardian knows of the cores before, where there were some.
+    pub again: Option<Restarts>,
+    /// The guardian.
+    pub guarded: Guarded,
+    /// Longest sleep of the firing loop, milliseconds.
+    pub beat_ms: i64,
     /// Becomes readable when the process is to end.
     pub end: OwnedFd,
     /// The clock.
@@ -132,7 +136,7 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         pid: rustix::process::getpid().as_raw_nonzero().get(),
         boot_id,
         slots: setup.slots,
-        again: setup.again,
+        again: setup.again.is_some(),
     };
     let begun = open_and_begin(&setup.paths, &holdings, &birth, &setup.zone, now);
     let mut begun = begun.map_err(|e| match e {
@@ -150,7 +154,11 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     for fence in &begun.found.leftover {
         pool.collected(*fence);
     }
-    let server = Server::bind(&setup.paths.socket)
+    for note in setup.again.iter().flat_map(|again| again.notes(now.wall)) {
+        begun.keeper.store_mut().note(&note)?;
+    }
+    let everybody = setup.paths == Paths::system() && rustix::process::geteuid().is_root();
+    let server = Server::bind_for(&setup.paths.socket, everybody)
         .map_err(|source| io_error("cannot listen on the socket", source))?;
     keep_time(
         setup,
@@ -177,7 +185,11 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let (firing_tx, firing_rx) = mailbox().map_err(wire)?;
     let (keeper_tx, keeper_rx) = mailbox().map_err(wire)?;
     let (errand_tx, errand_rx) = mailbox().map_err(wire)?;
-    let pulse = Arc::new(Pulse::new(setup.to_guardian));
+    let again = setup.again.unwrap_or_default();
+    let clock = Arc::clone(&setup.clock);
+    let kin = Kin::new(setup.guarded, again, keeper_tx.clone(), clock);
+    let (link, watched) = (Arc::clone(&kin.link), Arc::clone(&kin.watched));
+    let pulse = Arc::new(Pulse::new(Arc::clone(&link)));
     let trouble = Arc::new(Mutex::new(None));
     let alarm = Alarm::new().map_err(wire)?;
     let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
@@ -208,21 +220,24 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         Arc::clone(&pulse),
         Arc::clone(&setup.clock),
         trouble,
+        watched,
     );
     let server = parts.server;
     let spawner = named("spawner", move || spawner.run());
     let scribe = named("store", move || scribe.run());
     named("api", move || server.serve(&mut api));
     let clock = Arc::clone(&setup.clock);
-    let to_keeper = keeper_tx.clone();
+    let (to_keeper, beat_ms) = (keeper_tx.clone(), setup.beat_ms);
     let facts = begun.facts;
     let firing = named("firing", move || {
         fire(
-            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse,
+            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse, beat_ms,
         );
     });
     eprintln!("crake: keeping time in {}", setup.paths.home.display());
-    wait_for_end(&setup.end);
+    Trouble::over(&setup.paths.trouble());
+    kin.attend(&setup.end);
+    link.say(GOODBYE);
     firing_tx.send(Tell::Stop);
     join(firing);
     keeper_tx.send(Keep::Stop);
@@ -248,6 +263,7 @@ fn fire(
     alarm: &Alarm,
     clock: &dyn Clock,
     pulse: &Pulse,
+    beat_ms: i64,
 ) {
     loop {
         let now = clock.now();
@@ -263,7 +279,7 @@ fn fire(
             PollFd::new(alarm, PollFlags::IN),
         ];
         // An interrupted sleep is a short one.
-        let _ = poll(&mut fds, Some(&timespec(BEAT_MS)));
+        let _ = poll(&mut fds, Some(&timespec(beat_ms)));
         alarm.hush();
         for message in mailbox.take() {
             match message {
@@ -281,56 +297,6 @@ fn outputs_of(pool: &Pool, paths: &Paths, holdings: &[Holding]) -> Vec<(Fence, S
         .filter(|h| matches!(h, Holding::Ended { .. } | Holding::Dead { .. }))
         .filter_map(|h| Some((h.fence(), stored_output(pool, &paths.logs, h.fence())?)))
         .collect()
-}
-
-/// Takes the lock that says who keeps time here; held as long as the file is open.
-fn take_lock(paths: &Paths) -> Result<File, CoreError> {
-    let fail = |source| io_error("cannot take the lock", source);
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(paths.lock())
-        .map_err(fail)?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut pid = String::new();
-        file.read_to_string(&mut pid).map_err(fail)?;
-        return Err(CoreError::Held {
-            home: paths.home.display().to_string(),
-            pid: pid.trim().to_owned(),
-        });
-    }
-    file.set_len(0).map_err(fail)?;
-    writeln!(file, "{}", rustix::process::getpid().as_raw_nonzero()).map_err(fail)?;
-    Ok(file)
-}
-
-fn make_dir(dir: &std::path::Path) -> Result<(), CoreError> {
-    use std::os::unix::fs::DirBuilderExt;
-    if dir.is_dir() {
-        return Ok(());
-    }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|source| {
-            CoreError::Store(StoreError::Directory {
-                path: dir.to_path_buf(),
-                source,
-            })
-        })
-}
-
-fn wait_for_end(end: &OwnedFd) {
-    loop {
-        let mut fds = [PollFd::new(end, PollFlags::IN)];
-        if poll(&mut fds, None).is_ok_and(|n| n > 0) {
-            return;
-        }
-    }
 }
 
 fn named(name: &str, body: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
@@ -354,7 +320,7 @@ pub(in crate::daemon) fn timespec(ms: i64) -> Timespec {
     }
 }
 
-fn io_error(what: &str, source: std::io::Error) -> CoreError {
+pub(in crate::daemon) fn io_error(what: &str, source: std::io::Error) -> CoreError {
     CoreError::Io {
         what: what.to_owned(),
         source,

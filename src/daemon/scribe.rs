@@ -120,6 +120,7 @@ impl Scribe {
                 Keep::Batch(batch) => self.keeper.take(batch),
                 Keep::Output(fence, output) => self.keeper.take_output(fence, output),
                 Keep::Forget(fence) => self.keeper.forget_output(fence),
+                Keep::Note(note) => self.untold.push(note),
                 Keep::Look => {}
                 Keep::Stop => stop = true,
             }
@@ -205,6 +206,7 @@ impl Scribe {
             self.untold.remove(0);
         }
     }
+
     /// At the end what could not be recorded stays in the ring; it is tried for a moment only.
     fn give_up(&mut self) -> bool {
         for _ in 0..40 {
