@@ -56,7 +56,7 @@ pub struct Alive {
     pub degraded: Option<String>,
     /// The same as a value.
     #[serde(default)]
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<Box<Trouble>>,
     /// Schedules in memory.
     pub armed: usize,
     /// Runs alive.

@@ -73,7 +73,7 @@ impl Api {
             since: self.since.wall,
             beat_age_ms: self.pulse.age_ms(self.clock.now()),
             degraded: trouble.as_ref().map(|t| t.told(self.clock.now().wall)),
-            trouble,
+            trouble: trouble.map(Box::new),
             armed,
             live,
             watched: self.watched(),

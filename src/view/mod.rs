@@ -40,7 +40,7 @@ pub struct Daemon {
     /// Why it works without its store, where it does.
     pub degraded: Option<String>,
     /// The same as a value.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<Box<Trouble>>,
     /// Why it does not answer, where that is not simply because there is none.
     pub silent: Option<String>,
     /// The process that starts it again.
