@@ -1,5 +1,7 @@
 //! The thread between the firing side and the workers.
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -121,6 +123,7 @@ impl Spawner {
                 self.hand_in(fence);
                 Fact::Ended { fence, report }
             }
+            Event::Step { fence, step } => Fact::Step { fence, step },
             Event::Lost { fence, reason } => {
                 self.hand_in(fence);
                 Fact::Lost { fence, reason }
@@ -150,9 +153,16 @@ pub fn stored_output(pool: &Pool, logs: &std::path::Path, fence: Fence) -> Optio
         return Some(StoredOutput::Here(bytes));
     }
     let path = logs.join(format!("{fence}.out"));
-    match std::fs::write(&path, &bytes) {
+    match write_private(&path, &bytes) {
         Ok(()) => Some(StoredOutput::File(path.display().to_string())),
         // Without room for a file the store still takes what it can.
         Err(_) => Some(StoredOutput::Here(bytes)),
     }
+}
+
+/// Output may hold secrets, whatever the directory allows.
+fn write_private(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = std::fs::File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(bytes)
 }

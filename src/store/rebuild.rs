@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, params, params_from_iter};
 
 use crate::schedule::UnixMs;
 use crate::store::touched::{Cell, Image, condition, key_of, tables};
-use crate::store::{Result, Store, StoreError, schema};
+use crate::store::{Result, Store, StoreError, make_private_file, schema};
 
 /// A store that is being made anew. No trigger of the schema has a say in it: what is put into it
 /// was decided before.
@@ -39,6 +39,7 @@ impl Remaking {
     /// # Errors
     /// Those of making the file.
     pub fn empty(path: &Path) -> Result<Remaking> {
+        make_private_file(path);
         let mut conn = Connection::open(path)?;
         schema::migrate(&mut conn, None)?;
         Remaking::over(conn)
@@ -273,6 +274,8 @@ impl Store {
     /// # Errors
     /// Those of reading and writing.
     pub fn copy_to(&self, path: &Path) -> Result<()> {
+        // An empty file is taken as none.
+        make_private_file(path);
         let name = path.display().to_string();
         self.conn.execute("VACUUM INTO ?1", [&name])?;
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -95,6 +95,8 @@ pub fn whole(instance: &mut Instance) {
         names.contains(&"tick") && names.contains(&"other"),
         "{names:?}"
     );
+    let mode = fs::metadata(instance.sandbox.store()).unwrap().mode() & 0o777;
+    assert_eq!(mode, 0o600, "the store is for its owner alone");
     let faults: String = instance.cell("PRAGMA integrity_check").unwrap();
     assert_eq!(faults, "ok");
 }
