@@ -30,26 +30,16 @@ impl From<std::io::Error> for End {
     }
 }
 
-/// Reads every page of a store.
-pub fn check(args: &[OsString]) -> u8 {
+/// `__check` reads every page of a store; `__copy` also copies it into a file, in place of the copy
+/// that is there, which becomes the one before.
+pub fn chore(args: &[OsString]) -> u8 {
     let began = SystemClock.now().mono;
     after(
         began,
         match args {
-            [store] => sound(Path::new(store)).map(drop),
-            _ => Err(End::Failed("a check is started by the daemon".to_owned())),
-        },
-    )
-}
-
-/// Copies a store into a file, in place of the copy that is there, which becomes the one before.
-pub fn copy(args: &[OsString]) -> u8 {
-    let began = SystemClock.now().mono;
-    after(
-        began,
-        match args {
-            [store, copy] => copy_to(Path::new(store), Path::new(copy)),
-            _ => Err(End::Failed("a copy is started by the daemon".to_owned())),
+            [_, store] => sound(Path::new(store)).map(drop),
+            [_, store, copy] => copy_to(Path::new(store), Path::new(copy)),
+            _ => Err(End::Failed("this is started by the daemon".to_owned())),
         },
     )
 }

@@ -243,8 +243,7 @@ fn internal(args: &[OsString]) -> Option<u8> {
             title("crake-core");
             Some(daemon::core_main(args.get(2..).unwrap_or_default()))
         }
-        "__check" => Some(chore::check(args.get(2..).unwrap_or_default())),
-        "__copy" => Some(chore::copy(args.get(2..).unwrap_or_default())),
+        "__check" | "__copy" => Some(chore::chore(args.get(1..).unwrap_or_default())),
         other => other.starts_with("__").then(|| {
             let error = CliError::new(Kind::Usage, format!("unknown internal command {name}"));
             error::tell(&error, Form::Text)
