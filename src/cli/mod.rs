@@ -7,6 +7,7 @@ pub mod error;
 mod add;
 mod alive;
 mod audit;
+mod blind_status;
 mod calendar;
 mod calendar_add;
 mod cancel;
@@ -318,12 +319,9 @@ fn carry_out(cli: Cli) -> u8 {
         (_, true) => Form::JsonLines,
         _ => Form::Text,
     };
-    let done = context_of(&cli.global, form).and_then(|ctx| {
-        let done = match cli.command {
-            Some(command) => dispatch(&ctx, command),
-            None => without_a_command(&ctx),
-        };
-        done.map_err(|e| e.of_store(&ctx.paths))
+    let done = context_of(&cli.global, form).and_then(|ctx| match cli.command {
+        Some(command) => dispatch(&ctx, command).map_err(|e| e.of_store(&ctx.paths)),
+        None => without_a_command(&ctx),
     });
     done.unwrap_or_else(|error| error::tell(&error, form))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Now};
 use crate::control::{Alive, Handler, Reply, Request, Watched};
 use crate::daemon::ailment::Said;
+use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell};
 use crate::daemon::guardian::STEADY_MS;
 use crate::daemon::mailbox::Sender;
@@ -21,6 +22,7 @@ pub struct Api {
     pulse: Arc<Pulse>,
     clock: Arc<dyn Clock>,
     trouble: Said,
+    condition: Arc<Condition>,
     watched: Arc<Mutex<Watched>>,
     since: Now,
     /// The round in which the firing loop was waited for in vain.
@@ -34,7 +36,7 @@ impl Api {
         keeper: Sender<Keep>,
         pulse: Arc<Pulse>,
         clock: Arc<dyn Clock>,
-        trouble: Said,
+        (trouble, condition): (Said, Arc<Condition>),
         watched: Arc<Mutex<Watched>>,
     ) -> Api {
         let since = clock.now();
@@ -44,6 +46,7 @@ impl Api {
             pulse,
             clock,
             trouble,
+            condition,
             watched,
             since,
             hangs_at: None,
@@ -67,12 +70,14 @@ impl Api {
         let (armed, live) = self.pulse.counts();
         let trouble = self.trouble.lock().unwrap_or_else(|e| e.into_inner());
         let trouble = trouble.clone();
+        let now = self.clock.now();
+        let store = trouble.as_ref().map(|t| t.told(now.wall));
         Alive {
             pid: rustix::process::getpid().as_raw_nonzero().get(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             since: self.since.wall,
             beat_age_ms: self.pulse.age_ms(self.clock.now()),
-            degraded: trouble.as_ref().map(|t| t.told(self.clock.now().wall)),
+            degraded: self.condition.degraded(store, now),
             trouble: trouble.map(Box::new),
             armed,
             live,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Paths;
 use crate::daemon::journal::{Frame, Frames, generations};
-use crate::daemon::ring::{PLACE, decode};
+use crate::daemon::ring::RingFile;
 use crate::model::{Record, TroubleKind};
 use crate::schedule::UnixMs;
 use crate::store::{Remaking, Store, StoreError};
@@ -227,10 +227,14 @@ pub fn generation_of_previous(paths: &Paths) -> Option<u64> {
     Remaking::generation_of(&copy_of(paths).with_extension("db.1"))
 }
 
-/// What the ring holds, in order.
+/// What the ring file holds, in order.
 pub fn ring_entries(paths: &Paths) -> Vec<(i64, Record)> {
-    let bytes = fs::read(paths.ring()).unwrap_or_default();
-    let mut found: Vec<(i64, Record)> = bytes.chunks(PLACE).filter_map(decode).collect();
+    if !paths.ring().exists() {
+        return Vec::new();
+    }
+    // Where it cannot be read it holds nothing that could be used.
+    let file = RingFile::open(&paths.ring());
+    let mut found = file.and_then(|file| file.read()).unwrap_or_default();
     found.sort_by_key(|(seq, _)| *seq);
     found
 }

@@ -5,6 +5,7 @@
 //! hands orders to the workers, [`api`] answers the socket. No decision is made here; those are in
 //! `engine`.
 
+pub mod adoption;
 pub mod ailment;
 pub mod alarm;
 pub mod api;
@@ -13,8 +14,10 @@ pub mod cancel;
 pub mod care;
 pub mod changes;
 pub mod chore;
+pub mod condition;
 pub mod core;
 pub mod definition;
+pub mod ends;
 pub mod fact;
 pub mod firing;
 pub mod guardian;
@@ -28,9 +31,11 @@ pub mod mend;
 pub mod notify;
 pub mod opening;
 pub mod order;
+pub mod outputs;
 pub mod program;
 pub mod pulse;
 pub mod recovery;
+pub mod refuge;
 pub mod refused;
 pub mod restarts;
 pub mod ring;

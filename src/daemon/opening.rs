@@ -4,7 +4,8 @@ use crate::clock::Now;
 use crate::config::Paths;
 use crate::daemon::ailment::note;
 use crate::daemon::mend::{self, MendError, Told};
-use crate::daemon::recovery::{BeginError, Begun, Birth, begin};
+use crate::daemon::recovery::{BeginError, Begun, Birth, Rings, begin_with};
+use crate::daemon::refuge::Refuge;
 use crate::daemon::sequence::record_in_order;
 use crate::daemon::zones::Zones;
 use crate::model::{Holding, Level, Record};
@@ -21,6 +22,7 @@ const TRIES: u32 = 2;
 /// Those that cannot be mended.
 pub fn open_and_begin(
     paths: &Paths,
+    refuge: &Refuge,
     holdings: &[Holding],
     birth: &Birth,
     zone: &Zone,
@@ -36,7 +38,7 @@ pub fn open_and_begin(
     let (mut store, mut told) = mend::open(paths, now.wall).map_err(of_mend)?;
     let mut tries = 0;
     loop {
-        match try_once(store, told, paths, holdings, birth, zone, now) {
+        match try_once(store, told, paths, refuge, holdings, birth, zone, now) {
             Err(BeginError::Store(e)) if tries < TRIES && e.trouble().wants_rebuild() => {
                 tries += 1;
                 (store, told) = mend::at_start(paths, e, now.wall).map_err(of_mend)?;
@@ -61,10 +63,15 @@ fn catch_up(
     Ok(())
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "all that a start is made of, for one try of it"
+)]
 fn try_once(
     mut store: Store,
     told: Option<Told>,
     paths: &Paths,
+    refuge: &Refuge,
     holdings: &[Holding],
     birth: &Birth,
     zone: &Zone,
@@ -80,5 +87,6 @@ fn try_once(
         store.note(&note(now.wall, Level::Error, told.text))?;
     }
     let holdings = holdings.to_vec();
-    begin(store, &paths.ring(), holdings, birth, zone, now)
+    let rings = Rings::open(&paths.ring(), Some(refuge.clone())).map_err(BeginError::Ring)?;
+    begin_with(store, rings, holdings, birth, zone, now)
 }

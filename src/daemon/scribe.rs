@@ -11,6 +11,7 @@ use crate::clock::{Clock, Now};
 use crate::config::Paths;
 use crate::daemon::ailment::{Ailment, Said, note};
 use crate::daemon::care::{Care, Fault, PATIENCE};
+use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell, timespec};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
@@ -43,6 +44,7 @@ pub struct Scribe {
     ailment: Ailment,
     care: Care,
     paths: Paths,
+    condition: Arc<Condition>,
     writes: OwnedFd,
     told_alive: i64,
     /// Events that could not be written yet.
@@ -62,7 +64,7 @@ impl Scribe {
         firing: Sender<Tell>,
         spawner: Sender<Errand>,
         clock: Arc<dyn Clock>,
-        said: Said,
+        (said, condition): (Said, Arc<Condition>),
         paths: &Paths,
     ) -> std::io::Result<Scribe> {
         let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
@@ -84,6 +86,7 @@ impl Scribe {
             firing,
             spawner,
             clock,
+            condition,
             writes,
             told_alive: now.boot,
             untold: Vec::new(),
@@ -118,7 +121,6 @@ impl Scribe {
         for message in self.mailbox.take() {
             match message {
                 Keep::Batch(batch) => self.keeper.take(batch),
-                Keep::Output(fence, output) => self.keeper.take_output(fence, output),
                 Keep::Forget(fence) => self.keeper.forget_output(fence),
                 Keep::Note(note) => self.untold.push(note),
                 Keep::Look => {}
@@ -129,6 +131,7 @@ impl Scribe {
     }
 
     fn step(&mut self, now: Now) -> (Option<i64>, bool) {
+        self.condition.step_begins(now);
         let result = self.keeper.step(now.wall);
         let fault = self.keeper.fault().cloned();
         let failed = fault.is_some();
@@ -154,6 +157,7 @@ impl Scribe {
         self.untold.extend(told);
         let mended = mended.is_some_and(|fault| self.mend(&fault, now));
         self.tell(failed && !mended);
+        self.condition.step_ended();
         (kept.look_at.filter(|_| !mended), failed)
     }
 
