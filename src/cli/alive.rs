@@ -39,6 +39,7 @@ pub fn heard(paths: &Paths, patience: Duration) -> Daemon {
                 beat_age_ms: Some(alive.beat_age_ms),
                 since: Some(alive.since),
                 degraded: alive.degraded,
+                trouble: alive.trouble,
                 silent: None,
                 guardian: alive.watched.guardian,
                 deaths: alive.watched.deaths,
@@ -81,6 +82,11 @@ pub fn workers(paths: &Paths) -> Vec<SlotLook> {
     let now = SystemClock.now();
     let looks = dirs.iter().flat_map(|dir| slot_looks(dir, &boot, now));
     looks.collect()
+}
+
+/// What the daemon says is wrong with the store.
+pub fn trouble(ctx: &Context) -> Option<String> {
+    heard(&ctx.paths, PATIENCE).degraded
 }
 
 /// The daemon, where it says that the disk of the store does not answer.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::RunId;
+use crate::model::{RunId, Trouble};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{Ack, AttemptRow, EventRow, FireRow, MissedGroup, RunRow};
 use crate::view::Daemon;
@@ -184,6 +184,7 @@ impl Items {
             "beat_age_ms": daemon.beat_age_ms,
             "since": self.maybe_at(daemon.since),
             "degraded": daemon.degraded,
+            "trouble": daemon.trouble.as_ref().map(|t| self.trouble(t)),
             "silent": daemon.silent,
             "guardian": daemon.guardian,
             "deaths": daemon.deaths,
@@ -228,6 +229,17 @@ impl Items {
             "rss_bytes": evidence.map(|e| e.rss_bytes),
             "quiet_ms": row.quiet_ms(),
             "evidence": row.judged.why,
+        })
+    }
+
+    /// What is wrong with the store.
+    fn trouble(&self, trouble: &Trouble) -> Value {
+        json!({
+            "kind": trouble.kind.as_str(),
+            "since": self.maybe_at(Some(trouble.since)),
+            "text": trouble.text,
+            "waiting": trouble.waiting,
+            "holder": trouble.holder.as_ref().map(|h| json!({"pid": h.pid, "command": h.command})),
         })
     }
 

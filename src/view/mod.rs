@@ -26,7 +26,7 @@ pub mod week;
 pub mod words;
 pub mod workers;
 
-use crate::model::SlotLook;
+use crate::model::{SlotLook, Trouble};
 use crate::schedule::UnixMs;
 
 /// What is known of the daemon at this moment.
@@ -42,6 +42,8 @@ pub struct Daemon {
     pub since: Option<UnixMs>,
     /// Why it works without its store, where it does.
     pub degraded: Option<String>,
+    /// The same as a value.
+    pub trouble: Option<Box<Trouble>>,
     /// Why it does not answer, where that is not simply because there is none.
     pub silent: Option<String>,
     /// The process that starts it again.

@@ -6,6 +6,7 @@ pub mod instance;
 pub mod sandbox;
 pub mod seen;
 pub mod sides;
+pub mod ticking;
 pub mod volume;
 pub mod wait;
 pub mod weather;
