@@ -123,6 +123,9 @@ pub fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a String> {
 /// What to do about a store that is damaged or gone.
 const MENDED: &str = "a running daemon makes it anew within seconds, or start one: `crake daemon`; `crake doctor` says more";
 
+/// What to do where the store is somebody else's.
+const OF_OTHERS: &str = "only its owner may; other users have list, show, ps, history, run, logs, kill and cancel here, where its daemon serves them, for the jobs that run as them";
+
 impl CliError {
     /// Adds what is known of a store that cannot be used: who holds a lock on it, and what the
     /// daemon says of it.
@@ -132,6 +135,13 @@ impl CliError {
         {
             self.message = format!("the store is locked by {holder}");
             self.hint = Some("try again when it has ended".to_owned());
+        }
+        let of_files = ["cannot open the store", "cannot use the directory"];
+        if self.kind == Kind::Denied
+            && of_files.iter().any(|head| self.message.starts_with(head))
+            && paths.socket.exists()
+        {
+            self.hint = Some(OF_OTHERS.to_owned());
         }
         self
     }

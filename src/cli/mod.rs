@@ -68,6 +68,7 @@ mod show;
 mod status;
 mod stopping;
 mod terms;
+mod through_daemon;
 mod toml_form;
 mod toml_limits;
 mod toml_terms;

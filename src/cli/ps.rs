@@ -4,6 +4,8 @@ use crate::cli::alive;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::listing::width;
+use crate::cli::through_daemon;
+use crate::control::Petition;
 use crate::model::{Outcome, RunId, RunState, WorkerState};
 use crate::schedule::UnixMs;
 use crate::store::{RunFilter, RunRow, Store};
@@ -15,6 +17,9 @@ use crate::view::workers::{WorkerRow, workers};
 
 /// How far back `--all` looks, milliseconds.
 const LATELY_MS: i64 = 3_600_000;
+
+/// How far back the daemon looks for runs that ended lately, by when they were made, milliseconds.
+const LONGEST_MS: i64 = 7 * 86_400_000;
 
 /// Most runs listed.
 const MOST: usize = 1_000;
@@ -33,11 +38,15 @@ pub struct PsArgs {
 /// # Errors
 /// Those of reading the store and of writing.
 pub fn ps(ctx: &Context, args: PsArgs) -> Result<u8, CliError> {
-    let store = ctx.read()?;
     let now = ctx.now();
+    let store = ctx.look(&petitions(args.all, now))?;
     let runs = runs(&store, args.all, now)?;
     let seen = Seen {
-        workers: workers(&store, &alive::daemon(ctx, &store)?, &ctx.zone, now)?,
+        // Another user's slots cannot be read, and nothing follows from that.
+        workers: match store.is_through() {
+            true => Vec::new(),
+            false => workers(&store, &alive::daemon(ctx, &store)?, &ctx.zone, now)?,
+        },
         draining: store.drain()?.is_some(),
     };
     let items = Items::new(&ctx.zone);
@@ -69,6 +78,26 @@ pub fn ps(ctx: &Context, args: PsArgs) -> Result<u8, CliError> {
         ctx.say("nothing runs and nothing waits; `crake history` shows what ended");
     }
     Ok(0)
+}
+
+/// What the daemon is asked for where the store cannot be opened.
+fn petitions(all: bool, now: UnixMs) -> Vec<Petition> {
+    let of = |states: Vec<RunState>, since: Option<UnixMs>| {
+        let filter = RunFilter {
+            states,
+            since,
+            limit: Some(MOST),
+            ..RunFilter::default()
+        };
+        through_daemon::runs(&filter, true)
+    };
+    let mut wanted = vec![of(vec![RunState::Running], None)];
+    wanted.push(of(vec![RunState::Queued], None));
+    if all {
+        let ended = Outcome::ALL.iter().map(|o| RunState::Ended(*o)).collect();
+        wanted.push(of(ended, Some(now - LONGEST_MS)));
+    }
+    wanted
 }
 
 /// What runs, the longest first; then what waits, in the order of its turn; then what ended.

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock::{Clock, Now};
-use crate::control::{Alive, Handler, Reply, Request, Watched};
+use crate::control::{Alive, Asker, Handler, Reply, Request, Watched};
 use crate::daemon::ailment::Said;
 use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell};
 use crate::daemon::guardian::STEADY_MS;
 use crate::daemon::mailbox::Sender;
+use crate::daemon::petitions::Desk;
 use crate::daemon::pulse::Pulse;
 
 /// How long the firing loop is waited for before it is said how old its last beat is.
@@ -25,6 +26,7 @@ pub struct Api {
     condition: Arc<Condition>,
     watched: Arc<Mutex<Watched>>,
     since: Now,
+    desk: Desk,
     /// The round in which the firing loop was waited for in vain.
     hangs_at: Option<u64>,
 }
@@ -38,6 +40,7 @@ impl Api {
         clock: Arc<dyn Clock>,
         (trouble, condition): (Said, Arc<Condition>),
         watched: Arc<Mutex<Watched>>,
+        desk: Desk,
     ) -> Api {
         let since = clock.now();
         Api {
@@ -49,6 +52,7 @@ impl Api {
             condition,
             watched,
             since,
+            desk,
             hangs_at: None,
         }
     }
@@ -104,6 +108,14 @@ impl Handler for Api {
                 self.keeper.send(Keep::Look);
                 Reply::Done
             }
+            Request::Petition(_) => Reply::Denied,
+        }
+    }
+
+    fn handle_of(&mut self, asker: Asker, request: Request) -> Option<Reply> {
+        match request {
+            Request::Petition(petition) => self.desk.hand_in(asker, petition),
+            request => Some(self.handle(request)),
         }
     }
 }

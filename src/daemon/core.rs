@@ -1,8 +1,8 @@
 //! The core: the process that keeps time.
 //!
-//! Four threads. *Firing* decides and touches nothing that can block it but the ring. *Store* is
-//! the only writer of the store. *Spawner* talks to the workers. *Api* answers the socket. They
-//! share nothing but channels, a pulse and one line of text that says what is wrong.
+//! Five threads. *Firing* decides and touches nothing that can block it but the ring. *Store* is
+//! the only writer of the store. *Spawner* talks to the workers. *Api* answers the socket,
+//! *petitions* does for other users what they ask of the store there. They share nothing but channels, a pulse and one line of text that says what is wrong.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use crate::control::Server;
 use crate::daemon::alarm::Alarm;
 use crate::daemon::api::Api;
 use crate::daemon::condition::Condition;
+
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::Firing;
 use crate::daemon::link::GOODBYE;
@@ -24,6 +25,7 @@ use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
 use crate::daemon::opening::open_and_begin;
 use crate::daemon::order::Host;
 use crate::daemon::outputs::{Outputs, output_of};
+use crate::daemon::petitions::Desk;
 use crate::daemon::pulse::Pulse;
 use crate::daemon::recovery::{BeginError, Begun, Birth};
 use crate::daemon::refuge::Refuge;
@@ -101,6 +103,8 @@ pub struct Setup {
     pub slots: u32,
     /// Most starts a second of runs that make up for what was missed.
     pub start_rate: u32,
+    /// Whether other users may work with their own jobs through the socket.
+    pub for_users: bool,
     /// What the guardian knows of the cores before, where there were some.
     pub again: Option<Restarts>,
     /// The guardian.
@@ -167,8 +171,7 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     for note in setup.again.iter().flat_map(|again| again.notes(now.wall)) {
         begun.keeper.store_mut().note(&note)?;
     }
-    let everybody = setup.paths == Paths::system() && rustix::process::geteuid().is_root();
-    let server = Server::bind_for(&setup.paths.socket, everybody)
+    let server = Server::bind_for(&setup.paths.socket, setup.for_users)
         .map_err(|source| io_error("cannot listen on the socket", source))?;
     keep_time(
         setup,
@@ -240,6 +243,9 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         &setup.paths,
     )
     .map_err(wire)?;
+    let (answers, late) = mailbox().map_err(wire)?;
+    let clock = Arc::clone(&setup.clock);
+    let (desk, petitions) = Desk::new(&setup.paths, clock, keeper_tx.clone(), answers);
     let mut api = Api::new(
         firing_tx.clone(),
         keeper_tx.clone(),
@@ -247,10 +253,13 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         Arc::clone(&setup.clock),
         health.clone(),
         watched,
+        desk,
     );
     let spawner = named("spawner", move || spawner.run());
     let scribe = named("store", move || scribe.run());
-    named("api", move || parts.server.serve(&mut api));
+    let server = parts.server.with_late(Box::new(late));
+    named("petitions", move || petitions.run());
+    named("api", move || server.serve(&mut api));
     let clock = Arc::clone(&setup.clock);
     let (to_keeper, beat_ms) = (keeper_tx.clone(), setup.beat_ms);
     let facts = begun.facts;

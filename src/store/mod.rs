@@ -29,6 +29,7 @@ mod runs;
 mod schedules;
 mod schema;
 mod sessions;
+mod share;
 mod tidying;
 mod touched;
 mod usual;
@@ -65,6 +66,7 @@ pub use runs::{AttemptRow, Request, RunFilter, RunRow};
 pub use schedules::Armed;
 pub use schema::VERSION;
 pub use sessions::Session;
+pub use share::{OwnRuns, Part};
 pub use touched::{Cell, Image};
 pub use usual::Usual;
 pub use versions::{CalendarRow, NewSchedule};
@@ -123,9 +125,17 @@ impl Store {
     /// # Errors
     /// As [`Store::open_to_read`].
     pub fn open_to_read_within(path: &Path, patience: Duration) -> Result<Store> {
-        if !path.exists() {
-            file::not_gone(path)?;
-            return Store::in_memory();
+        match path.try_exists() {
+            Ok(true) => {}
+            // Another user's: whether there is a store in it nobody else can see.
+            Err(source) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                let path = path.parent().unwrap_or(path).to_path_buf();
+                return Err(StoreError::Directory { path, source });
+            }
+            Ok(false) | Err(_) => {
+                file::not_gone(path)?;
+                return Store::in_memory();
+            }
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn =

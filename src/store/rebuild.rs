@@ -228,7 +228,7 @@ fn marks(width: usize) -> String {
     vec!["?"; width].join(", ")
 }
 
-fn put_one(tx: &Connection, image: &Image) -> Result<()> {
+pub(in crate::store) fn put_one(tx: &Connection, image: &Image) -> Result<()> {
     let Some(row) = &image.row else {
         let key = key_of(tx, &image.table)?;
         let sql = format!("DELETE FROM {} WHERE {}", image.table, condition(&key));

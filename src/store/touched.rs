@@ -228,7 +228,7 @@ fn key_cells(row: &Row<'_>) -> rusqlite::Result<Vec<Cell>> {
     Ok(vec![Cell::of(row.get_ref(1)?), Cell::of(row.get_ref(2)?)])
 }
 
-fn all_cells(row: &Row<'_>) -> rusqlite::Result<Vec<Cell>> {
+pub(in crate::store) fn all_cells(row: &Row<'_>) -> rusqlite::Result<Vec<Cell>> {
     let count = row.as_ref().column_count();
     (0..count).map(|n| Ok(Cell::of(row.get_ref(n)?))).collect()
 }

@@ -18,6 +18,7 @@ mod cli_queue;
 mod cli_terms;
 mod cli_week;
 mod control_socket;
+mod control_users;
 mod crontab_corpus;
 mod crontab_lines;
 mod crontab_names;

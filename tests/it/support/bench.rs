@@ -170,7 +170,7 @@ impl Handler for Answering {
     fn handle(&mut self, request: Request) -> Reply {
         match request {
             Request::Ping => alive(self.0),
-            Request::Nudge => Reply::Done,
+            Request::Nudge | Request::Petition(_) => Reply::Done,
         }
     }
 }
