@@ -26,7 +26,7 @@ pub struct Api {
     condition: Arc<Condition>,
     watched: Arc<Mutex<Watched>>,
     since: Now,
-    desk: Desk,
+    desk: Option<Desk>,
     /// The round in which the firing loop was waited for in vain.
     hangs_at: Option<u64>,
 }
@@ -34,13 +34,10 @@ pub struct Api {
 impl Api {
     /// A handler that speaks for the given threads.
     pub fn new(
-        firing: Sender<Tell>,
-        keeper: Sender<Keep>,
-        pulse: Arc<Pulse>,
+        (firing, keeper, pulse): (Sender<Tell>, Sender<Keep>, Arc<Pulse>),
         clock: Arc<dyn Clock>,
         (trouble, condition): (Said, Arc<Condition>),
         watched: Arc<Mutex<Watched>>,
-        desk: Desk,
     ) -> Api {
         let since = clock.now();
         Api {
@@ -52,9 +49,15 @@ impl Api {
             condition,
             watched,
             since,
-            desk,
+            desk: None,
             hangs_at: None,
         }
+    }
+
+    /// The same with a desk for petitions.
+    pub fn with_desk(mut self, desk: Desk) -> Api {
+        self.desk = Some(desk);
+        self
     }
 
     /// Asks the firing loop itself to come round, so that the answer proves that it does.
@@ -114,7 +117,10 @@ impl Handler for Api {
 
     fn handle_of(&mut self, asker: Asker, request: Request) -> Option<Reply> {
         match request {
-            Request::Petition(petition) => self.desk.hand_in(asker, petition),
+            Request::Petition(petition) => match &self.desk {
+                Some(desk) => desk.hand_in(asker, petition),
+                None => Some(Reply::Denied),
+            },
             request => Some(self.handle(request)),
         }
     }

@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
-use crate::control::Server;
+use crate::control::{Late, Server};
 use crate::daemon::alarm::Alarm;
 use crate::daemon::api::Api;
 use crate::daemon::condition::Condition;
@@ -25,7 +25,7 @@ use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
 use crate::daemon::opening::open_and_begin;
 use crate::daemon::order::Host;
 use crate::daemon::outputs::{Outputs, output_of};
-use crate::daemon::petitions::Desk;
+use crate::daemon::petitions::{Desk, Petitions};
 use crate::daemon::pulse::Pulse;
 use crate::daemon::recovery::{BeginError, Begun, Birth};
 use crate::daemon::refuge::Refuge;
@@ -243,23 +243,12 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         &setup.paths,
     )
     .map_err(wire)?;
-    let (answers, late) = mailbox().map_err(wire)?;
-    let clock = Arc::clone(&setup.clock);
-    let (desk, petitions) = Desk::new(&setup.paths, clock, keeper_tx.clone(), answers);
-    let mut api = Api::new(
-        firing_tx.clone(),
-        keeper_tx.clone(),
-        Arc::clone(&pulse),
-        Arc::clone(&setup.clock),
-        health.clone(),
-        watched,
-        desk,
-    );
     let spawner = named("spawner", move || spawner.run());
     let scribe = named("store", move || scribe.run());
-    let server = parts.server.with_late(Box::new(late));
-    named("petitions", move || petitions.run());
-    named("api", move || server.serve(&mut api));
+    let voices = (firing_tx.clone(), keeper_tx.clone(), Arc::clone(&pulse));
+    let api = Api::new(voices, Arc::clone(&setup.clock), health.clone(), watched);
+    let desk = Desk::new(&setup.paths, Arc::clone(&setup.clock), keeper_tx.clone());
+    listen(parts.server, api, desk.map_err(wire)?);
     let clock = Arc::clone(&setup.clock);
     let (to_keeper, beat_ms) = (keeper_tx.clone(), setup.beat_ms);
     let facts = begun.facts;
@@ -282,6 +271,13 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     // The lock still is ours, so nobody else can have bound the socket.
     let _ = std::fs::remove_file(&setup.paths.socket);
     Ok(())
+}
+
+/// The threads that answer the socket.
+fn listen(server: Server, api: Api, (desk, petitions, late): (Desk, Petitions, Box<dyn Late>)) {
+    let mut api = api.with_desk(desk);
+    named("petitions", move || petitions.run());
+    named("api", move || server.with_late(late).serve(&mut api));
 }
 
 /// The firing loop.

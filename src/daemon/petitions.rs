@@ -2,7 +2,7 @@
 //! slow store nor a costly question keeps the socket from answering.
 //!
 //! This is the only place where petitions are executed. Each is about jobs that run as the user who
-//! sends it (`store/share.rs`), whose number the kernel says; a job of somebody else and one that
+//! sends it (`store/own.rs`), whose number the kernel says; a job of somebody else and one that
 //! does not exist get the same answer.
 
 use std::sync::{Arc, Mutex, mpsc};
@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Paths, User};
 use crate::control::{Asker, Late, Petition, Reply, Written};
 use crate::daemon::core::Keep;
-use crate::daemon::mailbox::{Mailbox, Sender};
+use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
 use crate::daemon::transcript::{Transcript, TranscriptError};
 use crate::model::{Origin, Raw, RunId, RunState};
 use crate::process::{Chunk, Stream};
@@ -62,13 +62,16 @@ struct Reading {
 }
 
 impl Desk {
-    /// A desk and the executor behind it, which answers by `answers`.
+    /// A desk, the executor behind it, and where its answers come out.
+    ///
+    /// # Errors
+    /// No descriptor left.
     pub fn new(
         paths: &Paths,
         clock: Arc<dyn Clock>,
         keeper: Sender<Keep>,
-        answers: Sender<(u64, Reply)>,
-    ) -> (Desk, Petitions) {
+    ) -> std::io::Result<(Desk, Petitions, Box<dyn Late>)> {
+        let (answers, late) = mailbox()?;
         let (sender, petitions) = mpsc::channel();
         let open = Open::default();
         let desk = Desk {
@@ -84,7 +87,7 @@ impl Desk {
             open,
             reading: None,
         };
-        (desk, executor)
+        Ok((desk, executor, Box::new(late)))
     }
 
     /// Takes a petition in; gives an answer at once only where it does not.

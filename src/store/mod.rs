@@ -19,6 +19,7 @@ mod history;
 mod jobs;
 mod ledger;
 mod outputs;
+mod own;
 mod prune;
 mod queue;
 mod queues;

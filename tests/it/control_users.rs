@@ -19,15 +19,8 @@ const DAEMON: u32 = 1;
 /// An instance of root that serves other users, with a job of each: `of-nobody`, `of-daemon` and
 /// `of-root`.
 fn system() -> Instance {
-    let mut instance = Instance::new();
-    let open = |name: &str, mode: u32| {
-        let path = instance.sandbox.path(name);
-        fs::create_dir_all(&path).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    };
-    open("", 0o755);
     // Everybody may pass, and nobody may look or open.
-    open("home", 0o711);
+    let mut instance = passable(0o711);
     let mut daemon = instance.daemon_command();
     daemon.arg("--for-users");
     instance.start_by(daemon);
@@ -44,6 +37,16 @@ fn system() -> Instance {
         &["--user", "daemon"],
     );
     define(&instance, "of-root", "echo secret of root", &[]);
+    instance
+}
+
+fn passable(home: u32) -> Instance {
+    let instance = Instance::new();
+    for (name, mode) in [("", 0o755), ("home", home)] {
+        let path = instance.sandbox.path(name);
+        fs::create_dir_all(&path).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
     instance
 }
 
@@ -91,7 +94,6 @@ fn a_user_works_with_jobs_of_their_own_through_the_socket() {
     let instance = system();
     let listed = items(&instance, NOBODY, &["list"]);
     assert_eq!(jobs_of(&listed), ["of-nobody"]);
-    // It is what root sees of it.
     let roots = instance.sandbox.items(&["list"]);
     assert_eq!(
         listed[0],
@@ -118,7 +120,6 @@ fn a_user_works_with_jobs_of_their_own_through_the_socket() {
         let theirs = by(&instance, NOBODY, args);
         assert_eq!(theirs.stdout, instance.sandbox.ok(args).stdout);
     }
-    // The exit code of the job, and a variable for the run.
     define(&instance, "code", "exit $N", &["--user", "nobody"]);
     let coded = by(&instance, NOBODY, &["run", "code", "--env", "N=7"]);
     assert_eq!(coded.code, 7, "{coded:?}");
@@ -147,7 +148,6 @@ fn a_user_ends_and_takes_back_runs_of_their_own() {
     assert_eq!(states, ["running", "queued"]);
     let seen = by(&instance, NOBODY, &["ps"]).stdout;
     assert!(!seen.contains("LOST"), "{seen}");
-    // What has started is not taken back.
     let refused = by(&instance, NOBODY, &["cancel", &first]);
     assert_eq!(refused.code, 5, "{refused:?}");
     let back = by(&instance, NOBODY, &["cancel", &second]);
@@ -203,11 +203,22 @@ fn a_user_learns_nothing_of_the_jobs_of_others() {
             assert_eq!(told(&answer, other), told(&none, "nosuchjob"), "{verb}");
         }
     }
+    numbers_of_others_are_told_as_unknown(&instance);
+    petitions_for_others_find_nothing(&instance);
+    assert_eq!(
+        instance.cell::<i64>("SELECT count(*) FROM run WHERE cancel_at IS NOT NULL"),
+        Some(0)
+    );
+    let count: Option<i64> = instance.cell("SELECT count(*) FROM run");
+    assert_eq!((count, alive), (Some(3), 3), "nothing more was asked for");
+}
+
+fn numbers_of_others_are_told_as_unknown(instance: &Instance) {
     for (run, unknown) in [("1", "98"), ("2", "98"), ("3", "98")] {
         for verb in ["logs", "kill", "cancel"] {
             let (answer, none) = (
-                by(&instance, NOBODY, &[verb, run]),
-                by(&instance, NOBODY, &[verb, unknown]),
+                by(instance, NOBODY, &[verb, run]),
+                by(instance, NOBODY, &[verb, unknown]),
             );
             assert_eq!((answer.code, none.code), (3, 3), "{verb} {run}: {answer:?}");
             assert_eq!(
@@ -216,7 +227,10 @@ fn a_user_learns_nothing_of_the_jobs_of_others() {
             );
         }
     }
-    // Nor does whoever speaks to the socket without our program.
+}
+
+/// Nor does whoever speaks to the socket without our program learn anything.
+fn petitions_for_others_find_nothing(instance: &Instance) {
     for run in 1..=3 {
         let run = RunId(run);
         for asked in [
@@ -229,12 +243,12 @@ fn a_user_learns_nothing_of_the_jobs_of_others() {
             },
         ] {
             assert_eq!(
-                petition(&instance, NOBODY, asked.clone()),
+                petition(instance, NOBODY, asked.clone()),
                 Reply::NotFound,
                 "{asked:?}"
             );
         }
-        assert_nothing(petition(&instance, NOBODY, Petition::Look { run }));
+        assert_nothing(petition(instance, NOBODY, Petition::Look { run }));
     }
     for job in ["of-daemon", "of-root"] {
         let job = job.to_owned();
@@ -242,7 +256,7 @@ fn a_user_learns_nothing_of_the_jobs_of_others() {
             job: job.clone(),
             env: Vec::new(),
         };
-        assert_eq!(petition(&instance, NOBODY, run), Reply::NotFound);
+        assert_eq!(petition(instance, NOBODY, run), Reply::NotFound);
         let (states, with_jobs) = (Vec::new(), true);
         let runs = Petition::Runs {
             job: Some(job.clone()),
@@ -252,19 +266,13 @@ fn a_user_learns_nothing_of_the_jobs_of_others() {
             limit: 9,
             with_jobs,
         };
-        assert_nothing(petition(&instance, NOBODY, runs));
+        assert_nothing(petition(instance, NOBODY, runs));
         assert_nothing(petition(
-            &instance,
+            instance,
             NOBODY,
             Petition::Show { job, history: true },
         ));
     }
-    assert_eq!(
-        instance.cell::<i64>("SELECT count(*) FROM run WHERE cancel_at IS NOT NULL"),
-        Some(0)
-    );
-    let count: Option<i64> = instance.cell("SELECT count(*) FROM run");
-    assert_eq!((count, alive), (Some(3), 3), "nothing more was asked for");
 }
 
 #[track_caller]
@@ -312,8 +320,7 @@ fn what_is_not_for_other_users_is_denied_and_says_what_is() {
         return;
     }
     let instance = system();
-    let of_nobody = ["pause", "fires", "audit", "edit", "rm", "events"];
-    for verb in of_nobody {
+    for verb in ["pause", "fires", "audit", "edit", "rm", "events"] {
         let args = match verb {
             "fires" | "audit" | "events" => vec![verb],
             _ => vec![verb, "of-nobody"],
@@ -326,12 +333,7 @@ fn what_is_not_for_other_users_is_denied_and_says_what_is() {
         );
     }
     // An instance that is not for other users has nothing to say to them at all.
-    let mut own = Instance::new();
-    for dir in ["", "home"] {
-        let path = own.sandbox.path(dir);
-        fs::create_dir_all(&path).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    let mut own = passable(0o755);
     own.start();
     define(&own, "of-nobody", "true", &["--user", "nobody"]);
     for args in [&["list"][..], &["run", "of-nobody"], &["kill", "1"]] {
@@ -385,7 +387,6 @@ fn a_locked_store_keeps_petitions_waiting_and_not_the_socket() {
         })
         .collect();
     for child in asked {
-        // However long they wait, the socket answers others meanwhile.
         let alive = ask(&socket, &Request::Ping);
         assert!(matches!(alive, Ok(Reply::Alive(_))), "{alive:?}");
         let answer = Answer::of(child.wait_with_output().unwrap());

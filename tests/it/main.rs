@@ -82,6 +82,7 @@ mod sim;
 mod store_follow;
 mod store_migration;
 mod store_prune;
+mod store_share;
 mod store_sql;
 mod support;
 mod tidy;
