@@ -3,5 +3,6 @@
 pub mod bench;
 pub mod instance;
 pub mod sandbox;
+pub mod servers;
 pub mod wait;
 pub mod world;
