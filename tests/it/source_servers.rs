@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crake::model::{Cell, PasswordFrom, PoolLimits, Secret, Source};
 use crake::source::{
-    Connection, ErrorKind, Heard, Listener, Pool, Query, diagnose, open, run_bounded,
+    Connection, ErrorKind, Heard, Listener, Pool, Query, diagnose, pool_of, run_bounded,
 };
 
 use crate::support::servers::{Kind, PASSWORD, Server, fresh, shared, source};
@@ -15,9 +15,11 @@ fn secret() -> Secret {
 }
 
 fn pool(source: &Source, limits: PoolLimits) -> Pool<Box<dyn Connection>> {
-    let source = source.clone();
-    let open = move |owner: &str| open(&source, Some(&secret()), owner);
-    Pool::new(limits, Arc::new(mono), Box::new(open))
+    let source = Source {
+        limits,
+        ..source.clone()
+    };
+    pool_of(&source, Some(secret()), Arc::new(mono))
 }
 
 fn count(server: &Server, sql: &str) -> i64 {
