@@ -4,7 +4,7 @@
 //! (`tests/it/tidy.rs` holds them to it):
 //!
 //! `clock` · `schedule` · `model` · `crontab` · `engine` · `config` · `store` · `process` ·
-//! `control` · `daemon` · `view` · `cli`
+//! `source` · `control` · `daemon` · `view` · `cli`
 
 pub mod cli;
 pub mod clock;
@@ -16,5 +16,6 @@ pub mod engine;
 pub mod model;
 pub mod process;
 pub mod schedule;
+pub mod source;
 pub mod store;
 pub mod view;

@@ -29,6 +29,7 @@ mod runs;
 mod schedules;
 mod schema;
 mod sessions;
+mod sources;
 mod tidying;
 mod touched;
 mod usual;
