@@ -30,6 +30,7 @@ mod daemon_sides;
 mod daemon_sql;
 mod engine_rules;
 mod engine_terms;
+mod faults;
 mod generated;
 mod process_adoption;
 mod process_house;

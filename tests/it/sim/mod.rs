@@ -5,7 +5,7 @@
 //! locked by others, and people and SQL clients change what is defined. Afterwards the promise is
 //! held against the store.
 
-mod dice;
+pub mod dice;
 mod fake;
 mod invariants;
 mod people;

@@ -216,7 +216,8 @@ impl Drop for Instance {
     }
 }
 
-fn processes_that_name(dir: &str) -> Vec<Pid> {
+/// Who has a directory in its arguments or works in it, the test itself left out.
+pub fn processes_that_name(dir: &str) -> Vec<Pid> {
     let names = |proc: PathBuf| {
         let bytes = fs::read(proc.join("cmdline")).unwrap_or_default();
         let named = bytes.windows(dir.len()).any(|w| w == dir.as_bytes());
