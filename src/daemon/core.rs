@@ -17,6 +17,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
 use crate::control::Server;
+use crate::crash;
 use crate::daemon::alarm::Alarm;
 use crate::daemon::api::Api;
 use crate::daemon::fact::{Batch, Fact};
@@ -29,7 +30,7 @@ use crate::daemon::scribe::Scribe;
 use crate::daemon::spawner::{Errand, Hand, Spawner, stored_output};
 use crate::model::{Fence, Holding};
 use crate::process::{Pool, identity};
-use crate::schedule::Zone;
+use crate::schedule::{UnixMs, Zone};
 use crate::store::{Store, StoreError, StoredOutput};
 
 /// What the firing thread is told.
@@ -54,8 +55,8 @@ pub enum Keep {
     Forget(Fence),
     /// Something in the store may have changed.
     Look,
-    /// Record what there is and end.
-    Stop,
+    /// Record what there is and end. What was due up to this instant is decided, nothing later is.
+    Stop(UnixMs),
 }
 
 /// Why the core could not start, or how it ended.
@@ -146,6 +147,7 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         BeginError::Store(e) => CoreError::Store(e),
         BeginError::Ring(source) => io_error("cannot use the ring", source),
     })?;
+    crash::point("recovered");
     // Output is taken out of the slots before these are told to forget it.
     for (fence, output) in outputs_of(&pool, &setup.paths, &holdings) {
         if begun.found.leftover.contains(&fence) {
@@ -187,7 +189,13 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let pulse = Arc::new(Pulse::new(setup.to_guardian));
     let degraded = Arc::new(Mutex::new(None));
     let alarm = Alarm::new().map_err(wire)?;
-    let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
+    let mut firing = Firing::new(
+        begun.found.world,
+        begun.ring,
+        setup.host,
+        parts.now,
+        crash::point,
+    );
     let mut hand = Hand(errand_tx.clone());
     firing.restart_unstarted(&begun.found.unstarted, &mut hand, parts.now.wall);
 
@@ -221,6 +229,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let scribe = named("store", move || scribe.run());
     named("api", move || server.serve(&mut api));
     let clock = Arc::clone(&setup.clock);
+    let beats = Arc::clone(&pulse);
     let to_keeper = keeper_tx.clone();
     let facts = begun.facts;
     let firing = named("firing", move || {
@@ -232,7 +241,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     wait_for_end(&setup.end);
     firing_tx.send(Tell::Stop);
     join(firing);
-    keeper_tx.send(Keep::Stop);
+    keeper_tx.send(Keep::Stop(beats.wall()));
     join(scribe);
     errand_tx.send(Errand::Leave);
     join(spawner);

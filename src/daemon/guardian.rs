@@ -12,6 +12,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::clock::Clock;
+use crate::crash;
 use crate::daemon::core::{BEAT_MS, timespec};
 
 /// A core that has not come round for so long is stuck.
@@ -90,6 +91,7 @@ impl Guardian<'_> {
         }
         // The beats leave through descriptor 0, the one that can be passed on without a fork.
         let mut core = command.stdin(Stdio::from(to_us)).spawn()?;
+        crash::point("guardian spawned");
         let pid = Pid::from_child(&core);
         let exit = match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(exit) => exit,

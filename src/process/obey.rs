@@ -5,6 +5,7 @@ use std::io;
 use rustix::net::{SocketFlags, accept_with};
 
 use crate::clock::Now;
+use crate::crash;
 use crate::model::{Fence, Order, Report, StopCause};
 use crate::process::capture::Recorder;
 use crate::process::carry::{Run, not_executed};
@@ -145,13 +146,16 @@ impl Worker<'_> {
             worker: self.me,
             at: now.wall,
         };
+        crash::point("worker before started");
         self.ledger.write_started(&started).map_err(fault)?;
+        crash::point("worker started");
         let out = self.slot.file("out").map_err(fault)?;
         let marks = [
             ("CRAKE_FENCE", fence.to_string()),
             ("CRAKE_SLOT", self.mark.clone()),
         ];
         let job = launch(&order, &marks)?;
+        crash::point("worker child runs");
         if let Some(process) = Identity::of(job.pid) {
             // Without the entry the marks in the environment still lead to the process.
             let _ = self.ledger.write_child(Child { fence, process });
@@ -184,7 +188,9 @@ impl Worker<'_> {
     // The end goes to disk before anyone hears of it.
     pub(in crate::process) fn settle(&mut self, fence: Fence, report: Report) {
         let ended = Ended { fence, report };
+        crash::point("worker before exit");
         let _ = self.ledger.write_exit(&ended);
+        crash::point("worker exit written");
         let Ended { fence, report } = ended;
         self.hand = Hand::Result {
             fence,

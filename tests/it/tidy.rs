@@ -9,17 +9,19 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("schedule", &[]),
     ("clock", &["schedule"]),
+    ("crash", &[]),
     ("model", &["schedule"]),
     ("crontab", &["schedule", "model"]),
     ("engine", &["schedule", "model"]),
     ("config", &["schedule", "model"]),
     ("store", &["schedule", "model"]),
-    ("process", &["clock", "schedule", "model"]),
+    ("process", &["clock", "crash", "schedule", "model"]),
     ("control", &["schedule", "model"]),
     (
         "daemon",
         &[
-            "clock", "schedule", "model", "engine", "config", "store", "process", "control",
+            "clock", "crash", "schedule", "model", "engine", "config", "store", "process",
+            "control",
         ],
     ),
     ("view", &["schedule", "model", "store"]),

@@ -1,6 +1,7 @@
 //! The fault suite: what may go wrong with the machine, the disk, the jobs and our own processes,
 //! done for real. `docs/faults.md` lists all faults and the test that holds each.
 
+mod crash;
 mod disk;
 mod image;
 mod namespace;

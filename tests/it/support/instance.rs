@@ -49,9 +49,15 @@ impl Instance {
     /// Starts a daemon and waits until it answers.
     #[track_caller]
     pub fn start(&mut self) {
+        self.start_by(self.daemon_command());
+    }
+
+    /// The same with a command of the caller's making.
+    #[track_caller]
+    pub fn start_by(&mut self, mut command: Command) {
         assert!(self.daemon.is_none(), "there is one already");
         let before = self.core();
-        self.daemon = Some(self.daemon_command().spawn().unwrap());
+        self.daemon = Some(command.spawn().unwrap());
         self.up_but_for(before);
     }
 
