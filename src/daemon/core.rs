@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -29,6 +28,7 @@ use crate::daemon::recovery::{BeginError, Begun, Birth, begin};
 use crate::daemon::scribe::Scribe;
 use crate::daemon::spawner::{Errand, Hand, Spawner, stored_output};
 use crate::model::{Fence, Holding};
+use crate::process::own_file::open_own;
 use crate::process::{Pool, identity};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{Store, StoreError, StoredOutput};
@@ -302,14 +302,7 @@ fn outputs_of(pool: &Pool, paths: &Paths, holdings: &[Holding]) -> Vec<(Fence, S
 /// Takes the lock that says who keeps time here; held as long as the file is open.
 fn take_lock(paths: &Paths) -> Result<File, CoreError> {
     let fail = |source| io_error("cannot take the lock", source);
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(paths.lock())
-        .map_err(fail)?;
+    let mut file = open_own(&paths.lock()).map_err(fail)?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         let mut pid = String::new();
         file.read_to_string(&mut pid).map_err(fail)?;

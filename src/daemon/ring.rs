@@ -7,14 +7,15 @@
 //! power cut while it was not yet flushed; its checksum then drops it, and nothing had been
 //! carried out for it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::model::{Drop, Fire, Record};
+use crate::process::own_file::open_own;
 
 /// Bytes of one place: a disk writes a sector of 512 bytes whole or not at all.
 const PLACE: usize = 512;
@@ -53,13 +54,7 @@ impl Ring {
     /// # Errors
     /// Those of opening, reading and allocating the file.
     pub fn open(path: &Path, recorded: i64) -> io::Result<(Ring, Vec<(i64, Record)>)> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
+        let file = open_own(path)?;
         let size = PLACES.unsigned_abs() * PLACE as u64;
         if file.metadata()?.len() < size {
             // Written out, not only reserved: a later write in place then needs no block.

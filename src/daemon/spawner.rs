@@ -1,5 +1,8 @@
 //! The thread between the firing side and the workers.
 
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -154,9 +157,20 @@ pub fn stored_output(pool: &Pool, logs: &std::path::Path, fence: Fence) -> Optio
         return Some(StoredOutput::Here(bytes));
     }
     let path = logs.join(format!("{fence}.out"));
-    match std::fs::write(&path, &bytes) {
+    match write_new(&path, &bytes) {
         Ok(()) => Some(StoredOutput::File(path.display().to_string())),
         // Without room for a file the store still takes what it can.
         Err(_) => Some(StoredOutput::Here(bytes)),
     }
+}
+
+/// Writes a file that takes the place of whatever is there: nothing is followed or waited for.
+fn write_new(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    let _ = std::fs::remove_file(path);
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)
 }

@@ -18,6 +18,7 @@ mod ledger;
 mod line;
 mod message;
 mod obey;
+pub mod own_file;
 mod place;
 mod pool;
 mod reap;

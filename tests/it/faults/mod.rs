@@ -1,13 +1,19 @@
 //! The fault suite: what may go wrong with the machine, the disk, the jobs and our own processes,
 //! done for real. `docs/faults.md` lists all faults and the test that holds each.
 
+mod boots;
 mod crash;
 mod disk;
 mod image;
+mod lateness;
 mod namespace;
+mod output;
+mod planted;
 mod power;
 mod recording;
 mod recovered;
+mod soak;
+mod starts;
 
 use std::path::Path;
 

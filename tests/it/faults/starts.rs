@@ -1,0 +1,101 @@
+//! Jobs that cannot be started for want of something: said with its number, never silent.
+
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+
+use super::{is_root, offered};
+use crate::support::instance::{Instance, is_alive};
+use crate::support::wait::until;
+
+#[test]
+fn a_program_that_is_being_written_is_tried_again_and_then_named() {
+    let instance = Instance::running();
+    let program = instance.sandbox.path("program");
+    std::fs::copy("/usr/bin/true", &program).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let writer = File::options().write(true).open(&program).unwrap();
+    instance
+        .sandbox
+        .ok(&["add", "busy", "--", program.to_str().unwrap()]);
+    let ended = instance.ended(instance.request("busy"));
+    assert_eq!(ended["state"], "unspawnable", "{ended}");
+    let reason = ended["reason"].as_str().unwrap();
+    assert!(reason.contains("Text file busy"), "{reason}");
+    drop(writer);
+    let ended = instance.ended(instance.request("busy"));
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+}
+
+/// A group of processes that may have no more than so many members.
+struct Bounded(std::path::PathBuf);
+
+impl Bounded {
+    fn of(pid: i32, most: usize) -> Option<Bounded> {
+        let name = format!("/sys/fs/cgroup/pids/crake-test-{pid}");
+        let dir = std::path::PathBuf::from(name);
+        std::fs::create_dir(&dir).ok()?;
+        let bounded = Bounded(dir);
+        std::fs::write(bounded.0.join("cgroup.procs"), pid.to_string()).ok()?;
+        bounded.limit(&most.to_string());
+        Some(bounded)
+    }
+
+    fn limit(&self, most: &str) {
+        std::fs::write(self.0.join("pids.max"), most).unwrap();
+    }
+}
+
+impl Drop for Bounded {
+    fn drop(&mut self) {
+        for pid in std::fs::read_to_string(self.0.join("cgroup.procs"))
+            .unwrap_or_default()
+            .lines()
+        {
+            let pid = pid.parse().unwrap();
+            crate::support::instance::signal(pid, rustix::process::Signal::KILL);
+            until("it is gone", || (!is_alive(pid)).then_some(()));
+        }
+        let _ = until("the group is empty", || std::fs::remove_dir(&self.0).ok());
+    }
+}
+
+#[test]
+fn a_host_without_room_for_processes_is_told_and_recovers() {
+    let there = is_root() && std::path::Path::new("/sys/fs/cgroup/pids/cgroup.procs").exists();
+    if !offered("root and the pids controller of cgroup v1", there) {
+        return;
+    }
+    let instance = Instance::running();
+    instance.add("tick", "true", &["-s", "every 1s", "--overlap", "allow"]);
+    instance.add("once", "true", &[]);
+    instance.succeeded("tick", 1);
+    let core = instance.lock_holder().unwrap();
+    // New processes of the core count; its threads are in the group already. The spare worker that
+    // is there was born outside of it and carries the first run.
+    let group = Bounded::of(core, 1).expect("a group");
+    let asked = instance.request("once");
+    let more: Vec<i64> = (0..3).map(|_| instance.request("once")).collect();
+    let told = |run: i64| {
+        let ended = instance.ended(run);
+        let state = ended["state"].as_str().unwrap().to_owned();
+        assert!(
+            ["succeeded", "unspawnable"].contains(&state.as_str()),
+            "{ended}"
+        );
+        state == "succeeded"
+            || ended["reason"]
+                .as_str()
+                .is_some_and(|r| r.contains("temporarily"))
+    };
+    for run in more.into_iter().chain([asked]) {
+        assert!(told(run), "run {run} says nothing");
+    }
+    assert_eq!(instance.core(), Some(core), "the core goes on");
+    group.limit("max");
+    let ended = instance.ended(instance.request("once"));
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+    let done: i64 = instance
+        .cell("SELECT count(*) FROM run WHERE job = 'tick'")
+        .unwrap();
+    instance.succeeded("tick", done.min(3));
+}
