@@ -9,7 +9,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::crash;
 use crate::daemon::cancel::cancelled;
 use crate::daemon::changes::Changes;
 use crate::daemon::definition::{Definition, mark_unreadable};
@@ -228,10 +227,8 @@ impl Keeper {
             .iter()
             .flat_map(|b| b.records.iter().cloned())
             .collect();
-        crash::point("before commit");
         let renumbered =
             record_in_order(&mut self.store, &self.zones, &records, Some(ring_seq), now)?;
-        crash::point("committed");
         self.held.renumbered(renumbered);
         // The attempt must be there first. After a crash in between the slot still has the output.
         let outputs: Vec<(RunId, u32, StoredOutput)> =

@@ -14,6 +14,7 @@ mod recording;
 mod recovered;
 mod soak;
 mod starts;
+mod table;
 
 use std::path::Path;
 

@@ -176,12 +176,20 @@ fn readers_killed_in_the_middle_pin_no_wal() {
         .cell("SELECT count(*) FROM run WHERE job = 'tick'")
         .unwrap();
     instance.succeeded("tick", done + 1);
-    // Whoever asks for the whole log to be written back gets it.
+    // Whoever asks for the whole log to be written back gets it, and would not if somebody read.
     let sql = instance.sql();
-    sql.busy_timeout(std::time::Duration::from_secs(10))
+    let patience = std::time::Duration::from_secs(10);
+    sql.busy_timeout(patience).unwrap();
+    assert_eq!(written_back(&sql), 0, "somebody still reads");
+    let pin = instance.sql();
+    pin.execute_batch("BEGIN; SELECT count(*) FROM run")
         .unwrap();
-    let busy: i64 = sql
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get(0))
-        .unwrap();
-    assert_eq!(busy, 0, "somebody still reads");
+    instance.request("asked");
+    sql.busy_timeout(std::time::Duration::ZERO).unwrap();
+    assert_eq!(written_back(&sql), 1, "the test sees no reader");
+}
+
+fn written_back(sql: &rusqlite::Connection) -> i64 {
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    sql.query_row(checkpoint, [], |r| r.get(0)).unwrap()
 }

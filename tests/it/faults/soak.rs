@@ -1,14 +1,15 @@
 //! An hour under load with random kills, and nothing that grows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use crake::daemon::ring::decode;
 use rustix::process::Signal;
 
 use crate::sim::dice::Dice;
 use crate::support::instance::{Instance, processes_that_name, signal};
-use crate::support::wait::{mono, pass, until};
+use crate::support::wait::{mono, pass};
 
 /// How long without `CRAKE_SOAK_SECONDS`.
 const SECONDS: i64 = 3_600;
@@ -20,7 +21,7 @@ const KILL_MS: i64 = 4_000;
 const SAMPLE_MS: i64 = 5_000;
 
 /// What may grow, and by how much from the first to the last sample on the fitted line.
-const MEASURES: [(&str, f64); 9] = [
+const MEASURES: [(&str, f64); 10] = [
     ("core fds", 8.0),
     ("core threads", 2.0),
     ("core rss KiB", 8_192.0),
@@ -29,7 +30,8 @@ const MEASURES: [(&str, f64); 9] = [
     ("workers", 12.0),
     ("slot directories", 4.0),
     ("zombies", 6.0),
-    ("cgroups", 2.0),
+    ("cgroups", 12.0),
+    ("ring use", 20.0),
 ];
 
 #[test]
@@ -38,11 +40,12 @@ fn soak() {
     let seconds = std::env::var("CRAKE_SOAK_SECONDS")
         .ok()
         .and_then(|s| s.parse().ok());
-    let until = mono() + seconds.unwrap_or(SECONDS) * 1_000;
+    let seconds = seconds.unwrap_or(SECONDS);
+    let (began, until) = (mono(), mono() + seconds * 1_000);
     let mut instance = Instance::running();
     for n in 0..20 {
         let line = format!(
-            "echo $CRAKE_RUN $CRAKE_ATTEMPT >> starts; echo out; exit {}",
+            "echo $CRAKE_RUN $CRAKE_ATTEMPT >> starts; echo out; sleep 0.2; exit {}",
             n % 3
         );
         instance.add(
@@ -55,7 +58,10 @@ fn soak() {
         series: BTreeMap::new(),
         kills: BTreeMap::new(),
         dice: Dice::new(1),
-        began: mono(),
+        workers: BTreeSet::new(),
+        began,
+        // After that one core lives to the end, so that what grows in it can be seen.
+        cores_until: began + seconds * 1_000 / 3,
     };
     // A pool and caches fill first.
     pass(10_000);
@@ -78,14 +84,26 @@ struct Soak {
     series: BTreeMap<&'static str, Vec<(f64, f64)>>,
     kills: BTreeMap<&'static str, u32>,
     dice: Dice,
+    workers: BTreeSet<i32>,
     began: i64,
+    cores_until: i64,
 }
 
 impl Soak {
     fn kill(&mut self, instance: &mut Instance) {
         let kinds = ["core", "guardian and core", "worker", "job", "reader"];
-        let kind = *self.dice.pick(&kinds).unwrap();
+        let kinds = if mono() < self.cores_until {
+            &kinds[..]
+        } else {
+            &kinds[2..]
+        };
+        let kind = *self.dice.pick(kinds).unwrap();
+        if kind.contains("core") {
+            self.series.retain(|name, _| !name.starts_with("core"));
+        }
         *self.kills.entry(kind).or_default() += 1;
+        // Jobs start with the second; the kills are to fall anywhere in it.
+        pass(self.dice.below(1_000));
         match kind {
             "core" => {
                 let killed = instance.kill_core();
@@ -123,7 +141,8 @@ impl Soak {
             return;
         };
         let guardian = instance.guardian();
-        let workers = members(instance, |line| line.contains("__worker")).len();
+        let workers = members(instance, |line| line.contains("__worker"));
+        self.workers.extend(workers.iter().map(|(pid, _)| *pid));
         let slots = entries(&instance.sandbox.path("home/spool/slots"));
         let values = [
             entries(Path::new(&format!("/proc/{core}/fd"))),
@@ -131,10 +150,11 @@ impl Soak {
             rss_kib(core),
             entries(Path::new(&format!("/proc/{guardian}/fd"))),
             rss_kib(guardian),
-            workers,
+            workers.len(),
             slots,
             zombies_of(core) + zombies_of(guardian),
-            cgroups(),
+            self.cgroups(),
+            ring_use(instance),
         ];
         let at = (mono() - self.began) as f64 / 1_000.0;
         for ((name, _), value) in MEASURES.iter().zip(values) {
@@ -145,11 +165,34 @@ impl Soak {
         }
     }
 
-    fn finish(&self, instance: &mut Instance) {
-        println!("kills: {:?}", self.kills);
+    /// Control groups of workers of this instance, dead ones among them.
+    fn cgroups(&self) -> usize {
+        let mut open = vec![Path::new("/sys/fs/cgroup").to_owned()];
+        let mut count = 0;
+        while let Some(dir) = open.pop() {
+            for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+                if !entry.file_type().is_ok_and(|t| t.is_dir()) {
+                    continue;
+                }
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let of = name
+                    .strip_prefix("crake-")
+                    .and_then(|n| n.split('-').next());
+                let pid = of.and_then(|pid| pid.parse().ok());
+                count += usize::from(pid.is_some_and(|pid| self.workers.contains(&pid)));
+                open.push(entry.path());
+            }
+        }
+        count
+    }
+
+    /// What grew by more than it may.
+    fn grown(&self) -> Vec<String> {
         let mut grown = Vec::new();
         for (name, may) in MEASURES {
-            let (slope, first, growth) = slope(&self.series[name]);
+            let points = &self.series[name];
+            assert!(points.len() > 2, "too short to see whether {name} grows");
+            let (slope, first, growth) = slope(points);
             println!(
                 "{name:18} {first:10.1} at first, {:+.3} a minute, {growth:+.1} in all",
                 slope * 60.0
@@ -158,10 +201,12 @@ impl Soak {
                 grown.push(format!("{name} grew by {growth:.1}"));
             }
         }
-        until("the ring is written up", || {
-            let behind = instance.status()["daemon"]["up"].as_bool();
-            behind.filter(|up| *up)
-        });
+        grown
+    }
+
+    fn finish(&self, instance: &mut Instance) {
+        println!("kills: {:?}", self.kills);
+        let grown = self.grown();
         let audit = instance.stop_and_audit();
         println!("audit: {audit}");
         instance.start();
@@ -237,19 +282,14 @@ fn zombies_of(pid: i32) -> usize {
         .sum()
 }
 
-// Groups under any name of ours, wherever version 2 is mounted.
-fn cgroups() -> usize {
-    let mut open = vec![Path::new("/sys/fs/cgroup").to_owned()];
-    let mut count = 0;
-    while let Some(dir) = open.pop() {
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|t| t.is_dir()) {
-                count += usize::from(entry.file_name().to_string_lossy().contains("crake"));
-                open.push(entry.path());
-            }
-        }
-    }
-    count
+/// Places of the ring that the store has not taken.
+fn ring_use(instance: &Instance) -> usize {
+    let query = "SELECT CAST(value AS INT) FROM meta WHERE key = 'ring_seq'";
+    let recorded: i64 = instance.cell(query).unwrap_or(0);
+    let ring = fs::read(instance.sandbox.path("home/spool/ring")).unwrap_or_default();
+    let places = ring.chunks(512).filter_map(|p| Some(decode(p)?.0));
+    let last = places.max().unwrap_or(0);
+    usize::try_from(last - recorded).unwrap_or(0)
 }
 
 /// The line of least squares: its slope a second, its value at the first sample, and how much it
