@@ -66,8 +66,14 @@ fn cut(scene: &mut Scene, cuts: usize, ignored: usize, seed: u64) -> Vec<Found> 
     // Before the first acknowledgement there is nothing to lose.
     let first = scene.acked.first();
     let span = i64::try_from(log.len() - first).unwrap();
+    // Every second one falls right after an acknowledged start, when least had time to be flushed.
+    let starts: Vec<usize> = scene.acked.starts.iter().map(|a| a.0).collect();
+    let after_start = |dice: &mut Dice| dice.pick(&starts).map(|at| (*at).max(first));
     let mut at: Vec<usize> = (0..cuts)
-        .map(|_| first + usize::try_from(dice.below(span)).unwrap())
+        .map(|n| match after_start(&mut dice).filter(|_| n % 2 == 0) {
+            Some(at) => at,
+            None => first + usize::try_from(dice.below(span)).unwrap(),
+        })
         .collect();
     at.sort_unstable();
     let mut images = Images::new(scene.base.clone(), &log, ignored);

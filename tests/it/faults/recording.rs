@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::disk::Disk;
 use crate::support::instance::Instance;
-use crate::support::wait::mono;
+use crate::support::wait::{mono, pass};
 
 /// What was acknowledged before a position in the disk's log.
 pub struct Acked {
@@ -43,6 +43,7 @@ pub fn record(instance: &Instance, disk: &Disk, ms: i64) -> Acked {
     thread::scope(|scope| {
         let starts = scope.spawn(|| watch_starts(instance, disk, &over));
         let ends = scope.spawn(|| watch_ends(instance, disk, &over));
+        scope.spawn(|| lock_now_and_then(instance, &over));
         let definitions = change(instance, disk, mono() + ms);
         over.store(true, Ordering::Release);
         Acked {
@@ -70,6 +71,19 @@ fn change(instance: &Instance, disk: &Disk, until: i64) -> Vec<(usize, String, u
         number += 1;
     }
     acked
+}
+
+/// While a stranger holds the store's lock, claims are safe only if the ring is.
+fn lock_now_and_then(instance: &Instance, over: &AtomicBool) {
+    let sql = instance.sql();
+    sql.busy_timeout(Duration::from_secs(5)).unwrap();
+    while !over.load(Ordering::Acquire) {
+        if sql.execute_batch("BEGIN IMMEDIATE").is_ok() {
+            pass(700);
+            sql.execute_batch("COMMIT").unwrap();
+        }
+        pass(500);
+    }
 }
 
 fn watch_starts(instance: &Instance, disk: &Disk, over: &AtomicBool) -> Vec<(usize, String)> {
