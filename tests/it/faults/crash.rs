@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use crate::support::instance::{Instance, is_alive};
 use crate::support::wait::until;
@@ -94,6 +95,37 @@ fn a_core_killed_at_any_point_loses_nothing_and_starts_nothing_twice() {
             "{point}: {:?}",
             instance.sandbox.items(&["history"])
         );
+        accounted(&mut instance, point);
+    });
+}
+
+#[test]
+fn a_core_killed_while_the_store_is_locked_knows_from_the_ring_what_it_did() {
+    let points = [
+        "facts taken",
+        "appended",
+        "flushed",
+        "started",
+        "carried out",
+        "order sent",
+        "before commit",
+    ];
+    each(&points, |point| {
+        let (mut instance, armed) = mined(point);
+        let line = "echo $CRAKE_FIRE $CRAKE_ATTEMPT >> starts";
+        let flags = ["-s", "every 1s", "--overlap", "allow", "--catch-up", "all"];
+        instance.add("tick", line, &flags);
+        instance.succeeded("tick", 1);
+        let lock = instance.sql();
+        lock.busy_timeout(Duration::from_secs(10)).unwrap();
+        lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+        // What starts from here on stands in the ring and in no store.
+        let before = instance.lines("starts").len();
+        instance.until_lines("starts", before + 2);
+        arm(&armed);
+        blown(point, &armed);
+        lock.execute_batch("COMMIT").unwrap();
+        instance.until_lines("starts", before + 4);
         accounted(&mut instance, point);
     });
 }
