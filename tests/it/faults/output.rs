@@ -1,11 +1,13 @@
 //! Output that is too much, too small, endless or hostile, and readers that stall or die.
 
 use std::io::Read;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
 use super::lateness::machine;
+use super::offered;
 use crate::support::instance::{Instance, end_of, signal};
 use crate::support::wait::{mono, pass};
 
@@ -68,6 +70,12 @@ fn a_million_single_bytes_are_kept_to_the_cap_and_counted() {
 
 #[test]
 fn hostile_bytes_are_kept_raw_and_shown_clean() {
+    if !offered(
+        "script, for a terminal",
+        Path::new("/usr/bin/script").exists(),
+    ) {
+        return;
+    }
     let instance = Instance::running();
     // A new title, an answer-back, a cleared screen, NULs, broken UTF-8, and a line without an end.
     let hostile = r"printf 'a\000b\033]0;owned\007\033[2J\033[6n\377\376\303(\302\233c\rx no end'";
