@@ -1,6 +1,6 @@
 //! Each of our processes killed at each place where something has just become, or not become, true.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ fn mined(point: &str) -> (Instance, PathBuf) {
     (instance, armed)
 }
 
-fn arm(armed: &PathBuf) {
+fn arm(armed: &Path) {
     std::fs::write(armed, "").unwrap();
 }
 
-fn blown(point: &str, armed: &PathBuf) {
+fn blown(point: &str, armed: &Path) {
     until(&format!("death at '{point}'"), || {
         (!armed.exists()).then_some(())
     });

@@ -12,6 +12,7 @@ mod planted;
 mod power;
 mod recording;
 mod recovered;
+mod slots;
 mod soak;
 mod starts;
 mod table;

@@ -55,7 +55,7 @@ impl Drop for Bounded {
             crate::support::instance::signal(pid, rustix::process::Signal::KILL);
             until("it is gone", || (!is_alive(pid)).then_some(()));
         }
-        let _ = until("the group is empty", || std::fs::remove_dir(&self.0).ok());
+        until("the group is empty", || std::fs::remove_dir(&self.0).ok());
     }
 }
 
