@@ -103,6 +103,7 @@ fn io_of(instance: &Instance, job: &str) -> u64 {
 }
 
 #[test]
+#[ignore = "needs the machine for itself"]
 fn sixty_spinning_jobs_leave_the_others_on_time() {
     let _machine = machine();
     let instance = Instance::running();
@@ -169,10 +170,11 @@ fn a_thousand_jobs_due_at_one_instant_all_run_once_within_the_slots() {
     let order: Vec<i64> = starts.iter().map(|l| l.parse().unwrap()).collect();
     let unique: std::collections::BTreeSet<&i64> = order.iter().collect();
     assert_eq!((order.len(), unique.len()), (1000, 1000));
-    let query = "SELECT count(*) FROM run a JOIN run b ON b.id = a.id + 100
-        WHERE a.job = 'many' AND b.job = 'many' AND b.started_at < a.started_at";
-    let overtaken: i64 = instance.cell(query).unwrap();
-    println!("1000 at one instant: at most {most} at once, {overtaken} overtaken by 100 or more");
-    assert_eq!(overtaken, 0, "the order in which they were asked for");
+    // Claims are numbered as they are made.
+    let query = "SELECT count(*) FROM (SELECT fence < lag(fence) OVER (ORDER BY id) AS early
+        FROM run WHERE job = 'many') WHERE early";
+    let early: i64 = instance.cell(query).unwrap();
+    println!("1000 at one instant: at most {most} at once, {early} out of order");
+    assert_eq!(early, 0, "the order in which they were asked for");
     assert_eq!(instance.stop(), 0);
 }

@@ -131,7 +131,7 @@ impl<'a> Recovery<'a> {
         for (_, line) in self.acked.starts.iter().filter(|a| a.0 <= cut) {
             found.starts += 1;
             let (run, attempt) = line.split_once(' ').unwrap();
-            let run: i64 = run.parse().unwrap();
+            let run = number_of(sql, run.parse().unwrap())?;
             let query = "SELECT state FROM run JOIN attempt ON run = id WHERE id = ?1 AND n = ?2";
             let state: Option<String> = sql
                 .query_row(query, rusqlite::params![run, attempt], |r| r.get(0))
@@ -159,4 +159,11 @@ impl<'a> Recovery<'a> {
             .extend(faults.into_iter().map(|f| format!("cut {cut}: {f}")));
         Ok(())
     }
+}
+
+/// The number a run is recorded under, which is not the one its job saw where the store was locked.
+fn number_of(sql: &rusqlite::Connection, seen: i64) -> rusqlite::Result<i64> {
+    let query = "SELECT CAST(value AS INT) FROM meta WHERE key = 'renumbered.' || ?1";
+    let other: Option<i64> = sql.query_row(query, [seen], |r| r.get(0)).optional()?;
+    Ok(other.unwrap_or(seen))
 }
