@@ -95,6 +95,11 @@ impl Paths {
         self.spool.join("lock")
     }
 
+    /// What a core that is started again and again leaves for readers.
+    pub fn trouble(&self) -> PathBuf {
+        self.spool.join("restarts")
+    }
+
     /// The workers' slots.
     pub fn slots(&self) -> PathBuf {
         self.spool.join("slots")

@@ -1,8 +1,12 @@
 //! What is known of the daemon, asked at this moment.
 
+use std::time::Duration;
+
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::control::{ControlError, Reply, Request, ask};
+use crate::config::Paths;
+use crate::control::{ControlError, PATIENCE, Reply, Request, ask, ask_within};
+use crate::daemon::restarts::Trouble;
 use crate::store::Store;
 use crate::view::Daemon;
 
@@ -11,27 +15,51 @@ use crate::view::Daemon;
 /// # Errors
 /// Those of reading the store.
 pub fn daemon(ctx: &Context, store: &Store) -> Result<Daemon, CliError> {
-    let silent = match ask(&ctx.paths.socket, &Request::Ping) {
+    let mut daemon = heard(&ctx.paths, PATIENCE);
+    if !daemon.up {
+        let last = store.last_session()?;
+        daemon.since = last.map(|s| s.stopped_at.unwrap_or(s.alive_at));
+    }
+    Ok(daemon)
+}
+
+/// What the daemon itself says within this time, and what its guardian left where it says nothing.
+pub fn heard(paths: &Paths, patience: Duration) -> Daemon {
+    let silent = match ask_within(&paths.socket, &Request::Ping, patience) {
         Ok(Reply::Alive(alive)) => {
-            return Ok(Daemon {
+            return Daemon {
                 up: true,
                 pid: Some(alive.pid),
                 beat_age_ms: Some(alive.beat_age_ms),
                 since: Some(alive.since),
                 degraded: alive.degraded,
                 silent: None,
-            });
+                guardian: alive.watched.guardian,
+                deaths: alive.watched.deaths,
+                ending: alive.watched.ending,
+            };
         }
         Ok(_) => Some("it answers something else".to_owned()),
         Err(ControlError::NotThere(_)) => None,
         Err(e) => Some(e.to_string()),
     };
-    let last = store.last_session()?;
-    Ok(Daemon {
-        since: last.map(|s| s.stopped_at.unwrap_or(s.alive_at)),
-        silent,
-        ..Daemon::default()
-    })
+    // A guardian that is alive and keeps trying is why nobody answers.
+    match Trouble::found(&paths.trouble()) {
+        Some(trouble) => Daemon {
+            silent: Some(format!(
+                "it is started again and again; its last ending: {}",
+                trouble.ending
+            )),
+            guardian: Some(trouble.guardian),
+            deaths: trouble.deaths,
+            ending: Some(trouble.ending),
+            ..Daemon::default()
+        },
+        None => Daemon {
+            silent,
+            ..Daemon::default()
+        },
+    }
 }
 
 /// Whether a daemon answers.

@@ -10,6 +10,7 @@ mod audit;
 mod calendar;
 mod calendar_add;
 mod cancel;
+mod check;
 mod complete;
 mod completions;
 mod demo;
@@ -61,6 +62,7 @@ mod stopping;
 mod terms;
 mod toml_form;
 mod toml_terms;
+mod upgrade;
 mod wait;
 mod waiting;
 
@@ -155,6 +157,7 @@ enum Command {
     Missed(missed::MissedArgs),
     Audit(audit::AuditArgs),
     Status(status::StatusArgs),
+    Check(check::CheckArgs),
     Doctor(doctor::DoctorArgs),
     Events(events::EventsArgs),
     Daemon(daemon::DaemonArgs),
@@ -189,6 +192,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Missed(args) => missed::missed(ctx, args),
         Command::Audit(args) => audit::audit(ctx, args),
         Command::Status(args) => status::status(ctx, args),
+        Command::Check(args) => check::check(ctx, args),
         Command::Doctor(args) => doctor::doctor(ctx, args),
         Command::Events(args) => events::events(ctx, args),
         Command::Daemon(args) => daemon::daemon(ctx, args),
@@ -214,6 +218,18 @@ fn internal(args: &[OsString]) -> Option<u8> {
     match name {
         // First of all: a worker closes every descriptor it was not given on purpose.
         "__worker" => Some(worker(args.get(2)?.as_ref())),
+        "__guardian" => {
+            title("crake");
+            Some(daemon::guardian_main(args.get(2..).unwrap_or_default()))
+        }
+        crate::daemon::program::QUESTION => {
+            println!(
+                "{}{}",
+                crate::daemon::program::ANSWER,
+                env!("CARGO_PKG_VERSION")
+            );
+            Some(0)
+        }
         "__core" => {
             title("crake-core");
             Some(daemon::core_main(args.get(2..).unwrap_or_default()))

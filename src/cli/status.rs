@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::cli::alive;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::control::PATIENCE;
 use crate::view::items::Items;
-use crate::view::status::{Status, status as look};
+use crate::view::status::{Status, daemon_words, status as look};
 
 /// How often `--watch` looks.
 const WATCH: Duration = Duration::from_secs(2);
@@ -26,7 +27,7 @@ pub struct StatusArgs {
 /// # Errors
 /// Those of reading the store and of writing.
 pub fn status(ctx: &Context, args: StatusArgs) -> Result<u8, CliError> {
-    let store = ctx.read()?;
+    let store = ctx.read().map_err(|error| with_the_daemon(ctx, error))?;
     let items = Items::new(&ctx.zone);
     let mut shown: Option<Status> = None;
     loop {
@@ -45,6 +46,13 @@ pub fn status(ctx: &Context, args: StatusArgs) -> Result<u8, CliError> {
         shown = Some(found);
         sleep(WATCH);
     }
+}
+
+/// Adds to an error of the store how the daemon is, which may have the same trouble.
+fn with_the_daemon(ctx: &Context, error: CliError) -> CliError {
+    let daemon = alive::heard(&ctx.paths, PATIENCE);
+    let words = daemon_words(&daemon, &ctx.zone, ctx.now());
+    error.detail(words)
 }
 
 /// Whether two looks differ in more than the age of the daemon's last beat.

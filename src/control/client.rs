@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::control::{LINE_MAX, Reply, Request};
 
 /// How long the daemon may take to answer before it counts as not answering.
-const PATIENCE: Duration = Duration::from_millis(1500);
+pub const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Why the daemon could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +32,21 @@ pub enum ControlError {
 /// # Errors
 /// [`ControlError::NotThere`] where no daemon runs, [`ControlError::Silent`] where one hangs.
 pub fn ask(socket: &Path, request: &Request) -> Result<Reply, ControlError> {
+    ask_within(socket, request, PATIENCE)
+}
+
+/// Asks the daemon and waits for the answer no longer than this.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_within(
+    socket: &Path,
+    request: &Request,
+    patience: Duration,
+) -> Result<Reply, ControlError> {
     let stream = connect(socket)?;
     stream
-        .set_read_timeout(Some(PATIENCE))
+        .set_read_timeout(Some(patience))
         .map_err(ControlError::Io)?;
     send(&stream, request)?;
     let mut line = String::new();

@@ -3,13 +3,17 @@
 //! Work is never sent here; it stands in the store, and a nudge only wakes the daemon.
 
 mod client;
+mod client_line;
+mod door;
 mod server;
 
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::UnixMs;
 
-pub use client::{ControlError, ask, nudge};
+pub use client::{ControlError, PATIENCE, ask, ask_within, nudge};
+pub use client_line::read_request;
+pub use door::{Door, Peer};
 pub use server::{Handler, Server};
 
 /// What can be asked. One JSON object on one line.
@@ -32,6 +36,8 @@ pub enum Reply {
     Done,
     /// The request was not understood.
     Refused(String),
+    /// The user who asks may not ask that.
+    Denied,
 }
 
 /// What the daemon says of itself.
@@ -51,6 +57,24 @@ pub struct Alive {
     pub armed: usize,
     /// Runs alive.
     pub live: usize,
+    /// How its guardian stands to it.
+    #[serde(default)]
+    pub watched: Watched,
+}
+
+/// How a guardian stands to the daemon's core.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// The guardian's process.
+    pub guardian: Option<i32>,
+    /// How many cores died in a row before this one, while that matters.
+    pub deaths: u32,
+    /// How the last of them ended.
+    pub ending: Option<String>,
+    /// Why a new program was not taken the last time one was to be.
+    pub refused: Option<String>,
+    /// How often that happened under this core.
+    pub refusals: u32,
 }
 
 /// Longest line either side reads.

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock::{Clock, Now};
-use crate::control::{Alive, Handler, Reply, Request};
+use crate::control::{Alive, Handler, Reply, Request, Watched};
 use crate::daemon::core::{Keep, Tell};
+use crate::daemon::guardian::STEADY_MS;
 use crate::daemon::mailbox::Sender;
 use crate::daemon::pulse::Pulse;
 
@@ -19,7 +20,10 @@ pub struct Api {
     pulse: Arc<Pulse>,
     clock: Arc<dyn Clock>,
     degraded: Arc<Mutex<Option<String>>>,
+    watched: Arc<Mutex<Watched>>,
     since: Now,
+    /// The round in which the firing loop was waited for in vain.
+    hangs_at: Option<u64>,
 }
 
 impl Api {
@@ -30,6 +34,7 @@ impl Api {
         pulse: Arc<Pulse>,
         clock: Arc<dyn Clock>,
         degraded: Arc<Mutex<Option<String>>>,
+        watched: Arc<Mutex<Watched>>,
     ) -> Api {
         let since = clock.now();
         Api {
@@ -38,17 +43,26 @@ impl Api {
             pulse,
             clock,
             degraded,
+            watched,
             since,
+            hangs_at: None,
         }
     }
 
     /// Asks the firing loop itself to come round, so that the answer proves that it does.
-    fn alive(&self) -> Alive {
+    ///
+    /// A loop that hangs is waited for once, so that it keeps no other client waiting.
+    fn alive(&mut self) -> Alive {
         let (before, asked) = (self.pulse.rounds(), self.clock.now().mono);
+        let patience = match self.hangs_at {
+            Some(round) if round == before => 0,
+            _ => PATIENCE_MS,
+        };
         self.firing.send(Tell::Wake);
-        while self.pulse.rounds() == before && self.clock.now().mono - asked < PATIENCE_MS {
+        while self.pulse.rounds() == before && self.clock.now().mono - asked < patience {
             std::thread::sleep(Duration::from_micros(200));
         }
+        self.hangs_at = (self.pulse.rounds() == before).then_some(before);
         let (armed, live) = self.pulse.counts();
         Alive {
             pid: rustix::process::getpid().as_raw_nonzero().get(),
@@ -62,6 +76,17 @@ impl Api {
                 .clone(),
             armed,
             live,
+            watched: self.watched(),
+        }
+    }
+
+    /// What is known of the guardian; after a minute without a death the earlier ones are past.
+    fn watched(&self) -> Watched {
+        let watched = self.watched.lock().unwrap_or_else(|e| e.into_inner());
+        let steady = self.clock.now().mono - self.since.mono > STEADY_MS;
+        Watched {
+            deaths: if steady { 0 } else { watched.deaths },
+            ..watched.clone()
         }
     }
 }

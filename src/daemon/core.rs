@@ -4,14 +4,11 @@
 //! the only writer of the store. *Spawner* talks to the workers. *Api* answers the socket. They
 //! share nothing but channels, a pulse and one line of text that says what is wrong.
 
-use std::fs::File;
-use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FlockOperation, flock};
 
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
@@ -20,15 +17,18 @@ use crate::crash;
 use crate::daemon::alarm::Alarm;
 use crate::daemon::api::Api;
 use crate::daemon::fact::{Batch, Fact};
-use crate::daemon::firing::Firing;
+use crate::daemon::firing::{Firing, Seam};
+use crate::daemon::link::GOODBYE;
+use crate::daemon::lock::{make_dir, take_lock};
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
 use crate::daemon::order::Host;
 use crate::daemon::pulse::Pulse;
 use crate::daemon::recovery::{BeginError, Begun, Birth, begin};
+use crate::daemon::restarts::{Restarts, Trouble};
 use crate::daemon::scribe::Scribe;
 use crate::daemon::spawner::{Errand, Hand, Spawner, stored_output};
-use crate::model::{Fence, Holding};
-use crate::process::own_file::open_own;
+use crate::daemon::successor::{Guarded, Kin};
+use crate::model::{Fence, Holding, Note};
 use crate::process::{Pool, identity};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{Store, StoreError, StoredOutput};
@@ -49,6 +49,8 @@ pub enum Tell {
 pub enum Keep {
     /// Decisions to be recorded.
     Batch(Batch),
+    /// Something to be told.
+    Note(Note),
     /// The output of an attempt that ended.
     Output(Fence, StoredOutput),
     /// Nobody will record the end of this attempt.
@@ -96,10 +98,12 @@ pub struct Setup {
     pub zone: Zone,
     /// Most runs alive at once.
     pub slots: u32,
-    /// Whether a guardian started it again.
-    pub again: bool,
-    /// Where the guardian listens for beats.
-    pub to_guardian: Option<OwnedFd>,
+    /// What the guardian knows of the cores before, where there were some.
+    pub again: Option<Restarts>,
+    /// The guardian.
+    pub guarded: Guarded,
+    /// Longest sleep of the firing loop, milliseconds.
+    pub beat_ms: i64,
     /// Becomes readable when the process is to end.
     pub end: OwnedFd,
     /// The clock.
@@ -133,7 +137,7 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         pid: rustix::process::getpid().as_raw_nonzero().get(),
         boot_id,
         slots: setup.slots,
-        again: setup.again,
+        again: setup.again.is_some(),
     };
     let mut begun = begin(
         store,
@@ -159,7 +163,11 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     for fence in &begun.found.leftover {
         pool.collected(*fence);
     }
-    let server = Server::bind(&setup.paths.socket)
+    for note in setup.again.iter().flat_map(|again| again.notes(now.wall)) {
+        begun.keeper.store_mut().note(&note)?;
+    }
+    let everybody = setup.paths == Paths::system() && rustix::process::geteuid().is_root();
+    let server = Server::bind_for(&setup.paths.socket, everybody)
         .map_err(|source| io_error("cannot listen on the socket", source))?;
     keep_time(
         setup,
@@ -171,6 +179,9 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         },
     )
 }
+
+/// The seams of the firing side are crash points.
+const SEAM: Seam = crash::point;
 
 /// What the threads are made of.
 struct Parts {
@@ -186,16 +197,14 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let (firing_tx, firing_rx) = mailbox().map_err(wire)?;
     let (keeper_tx, keeper_rx) = mailbox().map_err(wire)?;
     let (errand_tx, errand_rx) = mailbox().map_err(wire)?;
-    let pulse = Arc::new(Pulse::new(setup.to_guardian));
+    let again = setup.again.unwrap_or_default();
+    let clock = Arc::clone(&setup.clock);
+    let kin = Kin::new(setup.guarded, again, keeper_tx.clone(), clock);
+    let (link, watched) = (Arc::clone(&kin.link), Arc::clone(&kin.watched));
+    let pulse = Arc::new(Pulse::new(Arc::clone(&link)));
     let degraded = Arc::new(Mutex::new(None));
     let alarm = Alarm::new().map_err(wire)?;
-    let mut firing = Firing::new(
-        begun.found.world,
-        begun.ring,
-        setup.host,
-        parts.now,
-        crash::point,
-    );
+    let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, SEAM);
     let mut hand = Hand(errand_tx.clone());
     firing.restart_unstarted(&begun.found.unstarted, &mut hand, parts.now.wall);
 
@@ -223,6 +232,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         Arc::clone(&pulse),
         Arc::clone(&setup.clock),
         degraded,
+        watched,
     );
     let server = parts.server;
     let spawner = named("spawner", move || spawner.run());
@@ -230,15 +240,17 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     named("api", move || server.serve(&mut api));
     let clock = Arc::clone(&setup.clock);
     let beats = Arc::clone(&pulse);
-    let to_keeper = keeper_tx.clone();
+    let (to_keeper, beat_ms) = (keeper_tx.clone(), setup.beat_ms);
     let facts = begun.facts;
     let firing = named("firing", move || {
         fire(
-            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse,
+            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse, beat_ms,
         );
     });
     eprintln!("crake: keeping time in {}", setup.paths.home.display());
-    wait_for_end(&setup.end);
+    Trouble::over(&setup.paths.trouble());
+    kin.attend(&setup.end);
+    link.say(GOODBYE);
     firing_tx.send(Tell::Stop);
     join(firing);
     keeper_tx.send(Keep::Stop(beats.wall()));
@@ -264,6 +276,7 @@ fn fire(
     alarm: &Alarm,
     clock: &dyn Clock,
     pulse: &Pulse,
+    beat_ms: i64,
 ) {
     loop {
         let now = clock.now();
@@ -279,7 +292,7 @@ fn fire(
             PollFd::new(alarm, PollFlags::IN),
         ];
         // An interrupted sleep is a short one.
-        let _ = poll(&mut fds, Some(&timespec(BEAT_MS)));
+        let _ = poll(&mut fds, Some(&timespec(beat_ms)));
         alarm.hush();
         for message in mailbox.take() {
             match message {
@@ -297,49 +310,6 @@ fn outputs_of(pool: &Pool, paths: &Paths, holdings: &[Holding]) -> Vec<(Fence, S
         .filter(|h| matches!(h, Holding::Ended { .. } | Holding::Dead { .. }))
         .filter_map(|h| Some((h.fence(), stored_output(pool, &paths.logs, h.fence())?)))
         .collect()
-}
-
-/// Takes the lock that says who keeps time here; held as long as the file is open.
-fn take_lock(paths: &Paths) -> Result<File, CoreError> {
-    let fail = |source| io_error("cannot take the lock", source);
-    let mut file = open_own(&paths.lock()).map_err(fail)?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut pid = String::new();
-        file.read_to_string(&mut pid).map_err(fail)?;
-        return Err(CoreError::Held {
-            home: paths.home.display().to_string(),
-            pid: pid.trim().to_owned(),
-        });
-    }
-    file.set_len(0).map_err(fail)?;
-    writeln!(file, "{}", rustix::process::getpid().as_raw_nonzero()).map_err(fail)?;
-    Ok(file)
-}
-
-fn make_dir(dir: &std::path::Path) -> Result<(), CoreError> {
-    use std::os::unix::fs::DirBuilderExt;
-    if dir.is_dir() {
-        return Ok(());
-    }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|source| {
-            CoreError::Store(StoreError::Directory {
-                path: dir.to_path_buf(),
-                source,
-            })
-        })
-}
-
-fn wait_for_end(end: &OwnedFd) {
-    loop {
-        let mut fds = [PollFd::new(end, PollFlags::IN)];
-        if poll(&mut fds, None).is_ok_and(|n| n > 0) {
-            return;
-        }
-    }
 }
 
 fn named(name: &str, body: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
@@ -363,7 +333,7 @@ pub(in crate::daemon) fn timespec(ms: i64) -> Timespec {
     }
 }
 
-fn io_error(what: &str, source: std::io::Error) -> CoreError {
+pub(in crate::daemon) fn io_error(what: &str, source: std::io::Error) -> CoreError {
     CoreError::Io {
         what: what.to_owned(),
         source,

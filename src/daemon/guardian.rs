@@ -1,144 +1,234 @@
 //! The guardian: the parent of the core.
 //!
-//! It touches no disk and knows nothing. It starts the core, passes signals on, and starts another
-//! core when the one there is dies or its firing loop stops coming round.
+//! It touches no disk. It starts the core, passes signals on, tells the service manager how things
+//! are, and starts another core when the one there is dies or its firing loop stops coming round.
+//! One that takes the place of a guardian that was killed begins with the core that is alive.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::clock::Clock;
 use crate::crash;
-use crate::daemon::core::{BEAT_MS, timespec};
-
-/// A core that has not come round for so long is stuck.
-const STUCK_MS: i64 = 2 * BEAT_MS + 2_000;
-
-/// A core that has not come round once after so long is stuck as well. It may take long to start:
-/// a store on a slow disk is recovered, migrated or waited for.
-const START_MS: i64 = 120_000;
+use crate::daemon::core::timespec;
+use crate::daemon::link;
+use crate::daemon::notify::{Notifier, VARIABLES};
+use crate::daemon::restarts::Restarts;
+use crate::daemon::ward::{End, Ward, Watch};
 
 /// The first pause before a core is started again, and the longest.
 const FIRST_PAUSE_MS: i64 = 100;
 const LONGEST_PAUSE_MS: i64 = 30_000;
 
 /// A core that lived so long starts the pauses anew.
-const STEADY_MS: i64 = 60_000;
+pub const STEADY_MS: i64 = 60_000;
 
-/// What a core exits with that could not start because of something that passes by itself.
-pub const NOT_YET: u8 = 111;
+/// This very program, also after its file was replaced.
+pub const ITSELF: &str = "/proc/self/exe";
 
-/// What is done about it.
-enum End {
-    /// The guardian ends with this code.
-    Leave(u8),
-    /// Another core is started.
-    Again,
+/// What the guardian remembers from one core to the next.
+struct Course {
+    /// Whether time was kept: then whatever keeps a core from starting may pass.
+    kept_time: bool,
+    /// What the next core is started from.
+    program: PathBuf,
+    /// Whether that is a new program that has not kept time yet.
+    trial: bool,
+    again: bool,
+    restarts: Restarts,
+    pause: i64,
 }
 
 /// The guardian.
 pub struct Guardian<'a> {
     /// What the core is started with.
-    pub arguments: Vec<std::ffi::OsString>,
+    pub arguments: Vec<OsString>,
+    /// Where the program it was started from lies, or another one by now.
+    pub program: PathBuf,
     /// Becomes readable at each signal that asks to end.
     pub signals: OwnedFd,
+    /// Becomes readable at each signal that asks to go on as the program that lies there now.
+    pub upgrades: OwnedFd,
+    /// The service manager.
+    pub notifier: Notifier,
     /// The clock.
     pub clock: &'a dyn Clock,
 }
 
 impl Guardian<'_> {
-    /// Keeps a core alive until told to end. Gives the exit code.
+    /// Keeps a core alive until told to end; begins with one that is alive where there is one.
+    /// Gives the exit code.
     ///
     /// # Errors
     /// No process or no descriptor left at the very start; later it is tried again.
-    pub fn run(&self) -> std::io::Result<u8> {
-        let mut again = false;
-        let mut pause = FIRST_PAUSE_MS;
+    pub fn run(&self, mut adopted: Option<Ward>, again: bool) -> std::io::Result<u8> {
+        let mut course = Course {
+            kept_time: again,
+            program: PathBuf::from(ITSELF),
+            trial: false,
+            again,
+            restarts: Restarts::default(),
+            pause: FIRST_PAUSE_MS,
+        };
         loop {
             let started = self.clock.now().mono;
-            match self.watch(again) {
-                Ok(End::Leave(code)) => return Ok(code),
-                Ok(End::Again) => {}
-                Err(e) if !again => return Err(e),
+            let ward = match adopted.take() {
+                Some(ward) => Ok(ward),
+                None => self.start(&course),
+            };
+            let how = match ward {
+                Ok(ward) => match self.watch(&ward, &mut course) {
+                    End::Leave(code) => return Ok(code),
+                    End::Upgrade => {
+                        course.program.clone_from(&self.program);
+                        course.restarts = Restarts {
+                            upgraded: true,
+                            ..Restarts::default()
+                        };
+                        (course.trial, course.again) = (true, true);
+                        continue;
+                    }
+                    End::Again(how) => how,
+                },
+                Err(e) if !course.again => return Err(e),
                 // Descriptors and processes may be short for a while; jobs are not to wait for a
                 // person then.
-                Err(e) => eprintln!("crake: the core cannot be started: {e}"),
+                Err(e) => {
+                    eprintln!("crake: the core cannot be started: {e}");
+                    format!("before it began: {e}")
+                }
+            };
+            course.again = true;
+            if course.trial {
+                course.fall_back(&self.program, &how);
+                continue;
             }
             if self.clock.now().mono - started > STEADY_MS {
-                pause = FIRST_PAUSE_MS;
+                (course.pause, course.restarts.deaths) = (FIRST_PAUSE_MS, 0);
             }
-            eprintln!("crake: the core is started again in {pause} ms");
-            if self.told_to_end(pause) {
+            eprintln!("crake: the core is started again in {} ms", course.pause);
+            self.notifier
+                .say(&format!("STATUS=the core ended {how}; starting it again"));
+            if self.told_to_end(course.pause) {
                 return Ok(0);
             }
-            pause = (pause * 2).min(LONGEST_PAUSE_MS);
-            again = true;
+            course.restarts = Restarts {
+                deaths: course.restarts.deaths + 1,
+                ending: Some(how),
+                pause_ms: course.pause,
+                ..Restarts::default()
+            };
+            course.pause = (course.pause * 2).min(LONGEST_PAUSE_MS);
         }
     }
 
-    /// Starts one core and waits for its end.
-    fn watch(&self, again: bool) -> std::io::Result<End> {
-        let (beats, to_us) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        // Through /proc/self/exe it is this very program, also after the file was replaced.
-        let mut command = Command::new("/proc/self/exe");
+    /// Starts a core.
+    fn start(&self, course: &Course) -> std::io::Result<Ward> {
+        let (theirs, ours) = link::line()?;
+        let mut command = Command::new(&course.program);
         command.arg("__core").args(&self.arguments);
-        if again {
-            command.arg("--again");
+        command.arg("--program").arg(&self.program);
+        let pid = rustix::process::getpid().as_raw_nonzero();
+        command.arg("--guardian").arg(pid.to_string());
+        if self.notifier.is_there() {
+            command.arg("--managed");
+        }
+        if let Some(every) = self.notifier.every_ms() {
+            command.arg("--beat").arg((every / 2).max(1).to_string());
+        }
+        if course.again {
+            let facts = serde_json::to_string(&course.restarts).unwrap_or_default();
+            command.arg("--again").arg(facts);
+        }
+        for variable in VARIABLES {
+            command.env_remove(variable);
         }
         // The beats leave through descriptor 0, the one that can be passed on without a fork.
-        let mut core = command.stdin(Stdio::from(to_us)).spawn()?;
+        let mut core = command.stdin(Stdio::from(theirs)).spawn()?;
         crash::point("guardian spawned");
         let pid = Pid::from_child(&core);
-        let exit = match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(exit) => exit,
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(exit) => Ok(Ward {
+                pid,
+                exit,
+                line: ours,
+                adopted: false,
+            }),
             Err(e) => {
                 // One that cannot be watched must not keep the next from the lock.
                 core.kill()?;
                 core.wait()?;
-                return Err(e.into());
-            }
-        };
-        let mut last_beat = self.clock.now().mono;
-        let (mut alive, mut asked) = (false, 0);
-        loop {
-            let mut fds = [
-                PollFd::new(&exit, PollFlags::IN),
-                PollFd::new(&beats, PollFlags::IN),
-                PollFd::new(&self.signals, PollFlags::IN),
-            ];
-            let limit = if alive { STUCK_MS } else { START_MS };
-            let silent = self.clock.now().mono - last_beat;
-            let _ = poll(&mut fds, Some(&timespec((limit - silent).max(1))));
-            let ready: Vec<bool> = fds.iter().map(|f| !f.revents().is_empty()).collect();
-            if ready[2] && drain(&self.signals) {
-                // The second time means at once.
-                let signal = if asked == 0 {
-                    Signal::TERM
-                } else {
-                    Signal::KILL
-                };
-                asked += 1;
-                let _ = kill_process(pid, signal);
-            }
-            if ready[1] && drain(&beats) {
-                last_beat = self.clock.now().mono;
-                alive = true;
-            }
-            if ready[0] {
-                return ended(&mut core, alive || again, asked > 0);
-            }
-            if self.clock.now().mono - last_beat > limit {
-                eprintln!(
-                    "crake: the firing loop has not come round for {limit} ms; killing the core"
-                );
-                let _ = kill_process(pid, Signal::KILL);
-                last_beat = self.clock.now().mono;
+                Err(e.into())
             }
         }
+    }
+
+    /// Watches a core until its end.
+    fn watch(&self, ward: &Ward, course: &mut Course) -> End {
+        let mut watch = Watch::begin(ward, &self.notifier, &self.program, self.clock);
+        if ward.adopted {
+            self.ready(ward, course);
+        }
+        loop {
+            let mut fds = [
+                PollFd::new(&ward.exit, PollFlags::IN),
+                PollFd::new(&self.signals, PollFlags::IN),
+                PollFd::new(&self.upgrades, PollFlags::IN),
+                PollFd::new(&ward.line, PollFlags::IN),
+            ];
+            // The other end closes a moment before the process has ended.
+            let open = if watch.closed { 3 } else { 4 };
+            let _ = poll(&mut fds[..open], Some(&timespec(watch.patience())));
+            let ready: Vec<bool> = fds.iter().map(|f| !f.revents().is_empty()).collect();
+            if ready[1] && drain(&self.signals) {
+                watch.tell_to_end();
+            }
+            if ready[3] && watch.hear() {
+                self.ready(ward, course);
+            }
+            if ready[0] {
+                watch.hear();
+                return watch.ended(course.kept_time);
+            }
+            let asked = ready[2] && drain(&self.upgrades);
+            if asked || (watch.postponed && ready[3]) {
+                watch.upgrade();
+            }
+            watch.look();
+        }
+    }
+
+    /// Time is kept.
+    fn ready(&self, ward: &Ward, course: &mut Course) {
+        (course.kept_time, course.again) = (true, true);
+        let pid = ward.pid;
+        let status = format!("READY=1\nSTATUS=keeping time: process {pid}");
+        self.notifier.say(&status);
+        if std::mem::take(&mut course.trial) {
+            eprintln!("crake: going on as {}", self.program.display());
+            self.become_new(ward);
+        }
+    }
+
+    /// Goes on as the new program in this very process: whoever waits for the guardian sees no end
+    /// of it. Comes back only where that fails; then the old guardian keeps the new core.
+    fn become_new(&self, ward: &Ward) {
+        let Ok(line) = ward.line.try_clone() else {
+            return;
+        };
+        let error = Command::new(&self.program)
+            .arg("__guardian")
+            .arg(ward.pid.to_string())
+            .arg(&self.program)
+            .args(&self.arguments)
+            .stdin(Stdio::from(line))
+            .exec();
+        eprintln!("crake: the guardian itself cannot go on as the new program: {error}");
     }
 
     /// Waits for a signal for a while.
@@ -149,25 +239,19 @@ impl Guardian<'_> {
     }
 }
 
-/// What a core's end means. `kept_time` says whether this core or one before it did.
-fn ended(core: &mut Child, kept_time: bool, asked: bool) -> std::io::Result<End> {
-    let status = core.wait()?;
-    let code = status.code().and_then(|c| u8::try_from(c).ok());
-    Ok(match code {
-        Some(code) if asked || code == 0 => End::Leave(code),
-        // It said why it cannot start, to somebody who is there to read it. Once time was kept
-        // here, whatever keeps a core from starting may pass, and nobody may be there.
-        Some(code) if !kept_time && code != NOT_YET => End::Leave(code),
-        _ if asked => End::Leave(1),
-        _ => {
-            let how = match status.signal() {
-                Some(signal) => format!("by signal {signal}"),
-                None => format!("with code {}", code.unwrap_or(255)),
-            };
-            eprintln!("crake: the core ended {how}");
-            End::Again
-        }
-    })
+impl Course {
+    /// Goes back to the program that kept time.
+    fn fall_back(&mut self, new: &std::path::Path, how: &str) {
+        let new = new.display();
+        let why = format!("{new} could not keep time, the old program goes on: it ended {how}");
+        eprintln!("crake: {why}");
+        self.program = PathBuf::from(ITSELF);
+        self.trial = false;
+        self.restarts = Restarts {
+            refused: Some(why),
+            ..Restarts::default()
+        };
+    }
 }
 
 /// Reads what is there. Says whether there was anything.

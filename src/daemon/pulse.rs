@@ -1,9 +1,10 @@
 //! Proof that the firing loop comes round.
 
-use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use crate::clock::Now;
+use crate::daemon::link::{BEAT, Link};
 use crate::schedule::UnixMs;
 
 /// What the firing loop says of itself each time it comes round; others only read it.
@@ -14,12 +15,12 @@ pub struct Pulse {
     wall: AtomicI64,
     armed: AtomicUsize,
     live: AtomicUsize,
-    to_guardian: Option<OwnedFd>,
+    to_guardian: Arc<Link>,
 }
 
 impl Pulse {
     /// A pulse that is also written to the guardian, one byte a round.
-    pub fn new(to_guardian: Option<OwnedFd>) -> Pulse {
+    pub fn new(to_guardian: Arc<Link>) -> Pulse {
         Pulse {
             to_guardian,
             ..Pulse::default()
@@ -33,10 +34,7 @@ impl Pulse {
         self.armed.store(armed, Ordering::Relaxed);
         self.live.store(live, Ordering::Relaxed);
         self.rounds.fetch_add(1, Ordering::Release);
-        if let Some(pipe) = &self.to_guardian {
-            // A full pipe says as much as another byte; a guardian that is gone hears nothing.
-            let _ = rustix::io::write(pipe, b".");
-        }
+        self.to_guardian.say(BEAT);
     }
 
     /// How often it came round.

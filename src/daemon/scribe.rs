@@ -15,6 +15,7 @@ use crate::daemon::core::{Keep, Tell, timespec};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
 use crate::daemon::spawner::Errand;
+use crate::model::Note;
 use crate::schedule::UnixMs;
 
 /// How often the store is told that the daemon is alive, where nothing else is written.
@@ -39,6 +40,7 @@ pub struct Scribe {
     writes: OwnedFd,
     dir: PathBuf,
     told_alive: i64,
+    notes: Vec<Note>,
 }
 
 impl Scribe {
@@ -74,6 +76,7 @@ impl Scribe {
             writes,
             dir,
             told_alive,
+            notes: Vec::new(),
         })
     }
 
@@ -96,6 +99,7 @@ impl Scribe {
                 return;
             }
             self.alive(now, fault);
+            self.tell();
             pause = self.sleep(now, look_at, fault, pause);
         }
     }
@@ -108,6 +112,7 @@ impl Scribe {
                 Keep::Batch(batch) => self.keeper.take(batch),
                 Keep::Output(fence, output) => self.keeper.take_output(fence, output),
                 Keep::Forget(fence) => self.keeper.forget_output(fence),
+                Keep::Note(note) => self.notes.push(note),
                 Keep::Look => {}
                 Keep::Stop(decided) => stop = Some(decided),
             }
@@ -147,6 +152,16 @@ impl Scribe {
             }
         }
         true
+    }
+
+    /// Writes the notes that stand in no batch; those that cannot be written wait.
+    fn tell(&mut self) {
+        while let Some(note) = self.notes.first() {
+            if self.keeper.store_mut().note(note).is_err() {
+                return;
+            }
+            self.notes.remove(0);
+        }
     }
 
     fn alive(&mut self, now: Now, fault: bool) {

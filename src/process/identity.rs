@@ -74,6 +74,24 @@ pub fn is_same(pid: i32, start: u64) -> bool {
     start_time(pid) == Some(start)
 }
 
+/// Whether there is a process with this pid that has not ended, waited for or not.
+pub fn is_running(pid: i32) -> bool {
+    stat(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+}
+
+/// Whether a thread of a process, named by its name, sleeps where no signal reaches it: in most
+/// cases it waits for a disk (state `D`, proc_pid_stat(5)).
+pub fn waits_for_disk(pid: i32, thread: &str) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return false;
+    };
+    threads.flatten().any(|task| {
+        let file = |name| fs::read(task.path().join(name)).unwrap_or_default();
+        file("comm").trim_ascii_end() == thread.as_bytes()
+            && parse_stat(&file("stat")).is_some_and(|stat| stat.state == 'D')
+    })
+}
+
 /// The kernel's random name for the present boot.
 ///
 /// # Errors

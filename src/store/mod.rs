@@ -84,13 +84,21 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], but for the directory.
     pub fn open_to_read(path: &Path) -> Result<Store> {
+        Store::open_to_read_within(path, BUSY)
+    }
+
+    /// Opens the store for reading, and waits no longer than this for others.
+    ///
+    /// # Errors
+    /// As [`Store::open_to_read`].
+    pub fn open_to_read_within(path: &Path, patience: Duration) -> Result<Store> {
         if !path.exists() {
             return Store::in_memory();
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn =
             Connection::open_with_flags(path, flags).map_err(|e| StoreError::of_open(e, path))?;
-        conn.busy_timeout(BUSY)?;
+        conn.busy_timeout(patience)?;
         let found = schema::version(&conn).map_err(|e| e.at(path))?;
         if found == 0 && schema::is_fresh(&conn, Some(path)).map_err(|e| e.at(path))? {
             return Store::in_memory();

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::model::{Outcome, RunId, RunState};
 use crate::schedule::{Schedule, UnixMs, Zone};
 use crate::store::{MissedGroup, Result, RunFilter, RunRow, Store};
+use crate::view::attention_daemon::of_daemon;
 use crate::view::items::missed_state;
 use crate::view::time::{clock, span};
 use crate::view::words::{count, detail, is_failure, reason};
@@ -16,9 +17,6 @@ use crate::view::{Daemon, words};
 
 /// How far past its instant a schedule may be before it is overdue, milliseconds.
 const OVERDUE_MS: i64 = 60_000;
-
-/// How long the firing loop may take to come round, milliseconds.
-pub const BEAT_MS: i64 = 10_000;
 
 /// Overlap skips in a row that are more than an accident.
 const FLOOD: i64 = 3;
@@ -62,6 +60,8 @@ pub enum Kind {
     Beat,
     /// The daemon works without its store.
     Degraded,
+    /// The daemon dies and is started again, over and over.
+    Flapping,
     /// A schedule that cannot be planned.
     Schedule,
     /// A schedule whose instant passed and got no verdict.
@@ -85,6 +85,7 @@ impl Kind {
             Kind::Daemon => "daemon",
             Kind::Beat => "beat",
             Kind::Degraded => "degraded",
+            Kind::Flapping => "flapping",
             Kind::Schedule => "schedule",
             Kind::Overdue => "overdue",
             Kind::Stuck => "stuck",
@@ -133,7 +134,7 @@ pub fn attention(
         zone,
         now,
     };
-    let mut list = look.daemon()?;
+    let mut list = of_daemon(daemon, &store.counts(now)?, now);
     list.extend(look.schedules()?);
     list.extend(look.overdue()?);
     list.extend(look.long_runs()?);
@@ -190,53 +191,6 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn daemon(&self) -> Result<Vec<Attention>> {
-        let about = |kind, what, text: String, hint: &str| Attention {
-            level: Level::Urgent,
-            kind,
-            what,
-            job: None,
-            run: None,
-            since: self.daemon.since,
-            text,
-            hint: hint.to_owned(),
-        };
-        let counts = self.store.counts(self.now)?;
-        let waiting = counts.running + counts.queued;
-        let mut found = Vec::new();
-        if !self.daemon.up && counts.jobs + waiting > 0 {
-            let text = match &self.daemon.silent {
-                Some(why) => why.clone(),
-                None if waiting == 0 => {
-                    format!("nobody keeps time for {}", count(counts.jobs, "job"))
-                }
-                None => format!(
-                    "nobody keeps time for {} and {}",
-                    count(counts.jobs, "job"),
-                    count(waiting, "run")
-                ),
-            };
-            found.push(about(Kind::Daemon, "DOWN", text, "crake daemon"));
-        }
-        if let Some(why) = &self.daemon.degraded {
-            found.push(about(
-                Kind::Degraded,
-                "DEGRADED",
-                why.clone(),
-                "crake events",
-            ));
-        }
-        if let Some(age) = self.daemon.beat_age_ms.filter(|age| *age > BEAT_MS) {
-            let text = format!("the firing loop last came round {} ago", span(age));
-            let beat = about(Kind::Beat, "BEAT", text, "crake events");
-            found.push(Attention {
-                since: Some(self.now - age),
-                ..beat
-            });
-        }
-        Ok(found)
-    }
-
     fn schedules(&self) -> Result<Vec<Attention>> {
         let errors = self.store.schedule_errors()?.into_iter();
         Ok(errors

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::model::Command;
 use crate::schedule::UnixMs;
 use crate::view::Daemon;
-use crate::view::attention::BEAT_MS;
+use crate::view::attention_daemon::BEAT_MS;
 use crate::view::findings::{Findings, some};
 use crate::view::text::clean_all;
 use crate::view::time::{short, span};

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::model::RunId;
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{EventRow, FireRow, MissedGroup, RunRow};
+use crate::view::Daemon;
 use crate::view::attention::Attention;
 use crate::view::audit::Audit;
 use crate::view::status::Status;
@@ -142,18 +143,26 @@ impl Items {
         })
     }
 
+    /// The daemon.
+    pub fn daemon(&self, daemon: &Daemon) -> Value {
+        json!({
+            "up": daemon.up,
+            "pid": daemon.pid,
+            "beat_age_ms": daemon.beat_age_ms,
+            "since": self.maybe_at(daemon.since),
+            "degraded": daemon.degraded,
+            "silent": daemon.silent,
+            "guardian": daemon.guardian,
+            "deaths": daemon.deaths,
+            "ending": daemon.ending,
+        })
+    }
+
     /// The overview.
     pub fn status(&self, status: &Status) -> Value {
         let attention: Vec<Value> = status.attention.iter().map(|a| self.attention(a)).collect();
         json!({
-            "daemon": {
-                "up": status.daemon.up,
-                "pid": status.daemon.pid,
-                "beat_age_ms": status.daemon.beat_age_ms,
-                "since": self.maybe_at(status.daemon.since),
-                "degraded": status.daemon.degraded,
-                "silent": status.daemon.silent,
-            },
+            "daemon": self.daemon(&status.daemon),
             "jobs": status.counts.jobs,
             "paused": status.counts.paused,
             "running": status.counts.running,

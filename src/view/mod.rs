@@ -4,8 +4,10 @@
 //! how wide the terminal is) are passed in.
 
 pub mod attention;
+pub mod attention_daemon;
 pub mod audit;
 pub mod calendar;
+pub mod check;
 pub mod doctor;
 pub mod explain;
 pub mod explain_words;
@@ -38,4 +40,10 @@ pub struct Daemon {
     pub degraded: Option<String>,
     /// Why it does not answer, where that is not simply because there is none.
     pub silent: Option<String>,
+    /// The process that starts it again.
+    pub guardian: Option<i32>,
+    /// How often it died in a row, none of its lives as long as a minute.
+    pub deaths: u32,
+    /// How it ended the last time.
+    pub ending: Option<String>,
 }

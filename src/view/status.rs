@@ -6,6 +6,7 @@ use crate::schedule::{UnixMs, Zone};
 use crate::store::{Counts, Result, Store, Totals};
 use crate::view::Daemon;
 use crate::view::attention::{Attention, attention};
+use crate::view::attention_daemon::FLAPPING;
 use crate::view::text::clean_all;
 use crate::view::time::{day_start, relative, short, span, stamp};
 use crate::view::words::count;
@@ -98,6 +99,7 @@ pub fn daemon_words(daemon: &Daemon, zone: &Zone, now: UnixMs) -> String {
                 stamp(at, zone, now),
                 relative(at, now)
             ),
+            None if daemon.silent.is_some() => why,
             None => format!("{why}: it never ran here"),
         };
     }
@@ -111,7 +113,11 @@ pub fn daemon_words(daemon: &Daemon, zone: &Zone, now: UnixMs) -> String {
     } else {
         ""
     };
-    format!("daemon up{up} (pid {pid}, beat {beat}{degraded})")
+    let flapping = match daemon.deaths {
+        deaths if deaths >= FLAPPING => ", FLAPPING",
+        _ => "",
+    };
+    format!("daemon up{up} (pid {pid}, beat {beat}{degraded}{flapping})")
 }
 
 fn write_attention(list: &[Attention], out: &mut dyn Write, now: UnixMs) -> io::Result<()> {

@@ -30,20 +30,23 @@ fn bare(line: &str) -> i64 {
     mono() - since
 }
 
+/// A run takes no more than twice as long as with its output in a pipe, and this to start and end.
+/// Others use the machine as well, so one pair of several will do.
+fn hardly_slower(instance: &Instance, job: &str, line: &str, ms: i64) {
+    let pairs = (0..5).map(|_| (took(instance, instance.request(job)), bare(line)));
+    let fair = pairs
+        .inspect(|(here, bare)| println!("{job}: {here} ms here, {bare} ms into a pipe to cat"))
+        .any(|(here, bare)| here <= 2 * bare + ms);
+    assert!(fair, "{job} is held up");
+}
+
 #[test]
 fn a_gigabyte_of_output_is_capped_and_hardly_slower_than_a_pipe() {
     let _machine = machine();
     let instance = Instance::running();
     let line = "head -c 1000000000 /dev/zero";
     instance.add("much", line, &[]);
-    // The best of three, because others use the machine as well.
-    let best = (0..3)
-        .map(|_| took(&instance, instance.request("much")))
-        .min()
-        .unwrap();
-    let bare = (0..3).map(|_| bare(line)).min().unwrap();
-    println!("1 GB: {best} ms here, {bare} ms into a pipe to cat");
-    assert!(best <= 2 * bare + 500, "{best} ms against {bare} ms");
+    hardly_slower(&instance, "much", line, 500);
     let kept: i64 = instance
         .cell("SELECT out_bytes - out_dropped FROM attempt")
         .unwrap();
@@ -60,12 +63,9 @@ fn a_million_single_bytes_are_kept_to_the_cap_and_counted() {
     // One write for each byte: dd does not gather.
     let line = "dd if=/dev/zero bs=1 count=1000000 status=none";
     instance.add("bytes", line, &["--output-max", "64K"]);
-    let best = took(&instance, instance.request("bytes"));
-    let bare = bare(line);
-    println!("10^6 writes of a byte: {best} ms here, {bare} ms into a pipe to cat");
+    hardly_slower(&instance, "bytes", line, 1_000);
     let total: i64 = instance.cell("SELECT out_bytes FROM attempt").unwrap();
     assert_eq!(total, 1_000_000);
-    assert!(best <= 2 * bare + 1_000, "{best} ms against {bare} ms");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crake::clock::{Clock, SystemClock};
 use crake::config::Paths;
-use crake::control::{Alive, Handler, Reply, Request, Server};
+use crake::control::{Alive, Handler, Reply, Request, Server, Watched};
 use crake::model::{
     self, Ended, Exit, Fence, Fire, Job, MissReason, NewRun, Next, Origin, Outcome, Planned,
     Policy, Record, Report, RunId, Spawned, Spec, Start, Verdict,
@@ -108,6 +108,17 @@ impl Bench {
         std::thread::spawn(move || server.serve(&mut stand_in));
     }
 
+    /// Answers for a daemon on a socket bound by the test.
+    pub fn serve(&self, server: Server) {
+        let since = self.now;
+        std::thread::spawn(move || server.serve(&mut Answering(since)));
+    }
+
+    /// Answers for a daemon that has no store.
+    pub fn stand_in(&self) {
+        self.serve(Server::bind(&self.paths().socket).unwrap());
+    }
+
     /// A daemon that starts and ends whatever waits, with this outcome, and keeps what it is told.
     pub fn daemon_that_ends(&self, outcome: Outcome, exit: Exit) -> Arc<Mutex<Vec<RunId>>> {
         let done = Arc::new(Mutex::new(Vec::new()));
@@ -148,16 +159,33 @@ impl<F: FnMut(&mut Store) + Send> Handler for StandIn<F> {
             (self.work)(&mut self.store);
             return Reply::Done;
         }
-        Reply::Alive(Alive {
-            pid: 812,
-            version: "0".to_owned(),
-            since: self.since,
-            beat_age_ms: 300,
-            degraded: None,
-            armed: 0,
-            live: 0,
-        })
+        alive(self.since)
     }
+}
+
+/// A daemon that answers and does nothing.
+struct Answering(UnixMs);
+
+impl Handler for Answering {
+    fn handle(&mut self, request: Request) -> Reply {
+        match request {
+            Request::Ping => alive(self.0),
+            Request::Nudge => Reply::Done,
+        }
+    }
+}
+
+fn alive(since: UnixMs) -> Reply {
+    Reply::Alive(Alive {
+        pid: 812,
+        version: "0".to_owned(),
+        since,
+        beat_age_ms: 300,
+        degraded: None,
+        armed: 0,
+        live: 0,
+        watched: Watched::default(),
+    })
 }
 
 /// What came of running the command.

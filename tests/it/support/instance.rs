@@ -98,9 +98,12 @@ impl Instance {
 
     /// kill -9 of the guardian and of its core, as if the power went for them alone.
     pub fn kill_all(&mut self) {
+        // A core that notices would start another guardian.
         let core = self.lock_holder();
+        core.inspect(|core| signal(*core, Signal::STOP));
         signal(self.guardian(), Signal::KILL);
         self.daemon.take().expect("a daemon").wait().unwrap();
+        let core = core.or_else(|| self.lock_holder());
         if let Some(core) = core {
             signal(core, Signal::KILL);
             until("the core is gone", || (!is_alive(core)).then_some(()));
@@ -109,6 +112,33 @@ impl Instance {
             let free = || flock(&lock, FlockOperation::NonBlockingLockExclusive).ok();
             until("its lock is free", free);
         }
+    }
+
+    /// The daemon was killed by the test itself.
+    pub fn forget_daemon(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            let _ = daemon.kill();
+            daemon.wait().unwrap();
+        }
+    }
+
+    /// Starts a daemon in the place of one whose core was the one named.
+    #[track_caller]
+    pub fn start_again(&mut self, core: i32) {
+        until("the core is gone", || (!is_alive(core)).then_some(()));
+        self.daemon = Some(self.daemon_command().spawn().unwrap());
+        self.up_but_for(Some(core));
+    }
+
+    /// Stops the daemon through the guardian it has by now.
+    #[track_caller]
+    pub fn stop_whoever_guards(&mut self) {
+        let status = self.status();
+        let pid = |key: &str| i32::try_from(status["daemon"][key].as_i64().unwrap()).unwrap();
+        let (guardian, core) = (pid("guardian"), pid("pid"));
+        signal(guardian, Signal::TERM);
+        until("the daemon is gone", || (!is_alive(core)).then_some(()));
+        self.forget_daemon();
     }
 
     /// kill -9 of the core alone. Gives its process.
