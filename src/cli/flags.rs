@@ -9,6 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::draft::Draft;
 use crate::cli::env::variable;
 use crate::cli::error::CliError;
+use crate::cli::limit_flags::LimitFlags;
 use crate::cli::terms::TermFlags;
 use crate::model::{Backoff, CatchUp, Command, OnLost, Overlap, Raw, Terms, parse_duration};
 use crate::schedule::Zone;
@@ -16,9 +17,10 @@ use crate::store::NewSchedule;
 
 /// A length of time, or `none`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limit(Option<i64>);
+pub struct Limit(pub Option<i64>);
 
-fn limit(text: &str) -> Result<Limit, String> {
+/// A length of time above zero, or `none`.
+pub fn limit(text: &str) -> Result<Limit, String> {
     if text == "none" {
         return Ok(Limit(None));
     }
@@ -157,6 +159,8 @@ pub struct DefinitionFlags {
     #[arg(long, value_name = "RULE", help_heading = "How",
         value_parser = PossibleValuesParser::new(OnLost::WORDS).try_map(|w| w.parse::<OnLost>()))]
     pub on_lost: Option<OnLost>,
+    #[command(flatten)]
+    pub limits: LimitFlags,
 
     /// A label; may be given more than once
     #[arg(long = "tag", value_name = "TAG", help_heading = "Notes")]
@@ -254,6 +258,7 @@ impl DefinitionFlags {
         set(&mut spec.umask, self.umask.map(Some));
         set(&mut spec.stdin, self.stdin.as_ref().map(raw).map(Some));
         set(&mut spec.output_max, self.output_max);
+        self.limits.apply(spec);
         if !self.tags.is_empty() {
             spec.tags.clone_from(&self.tags);
         }

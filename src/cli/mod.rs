@@ -37,6 +37,7 @@ mod import_entry;
 mod import_plan;
 mod item;
 mod kill;
+mod limit_flags;
 mod lines;
 mod list;
 mod listing;
@@ -55,12 +56,14 @@ mod resume;
 mod retry;
 mod rm;
 mod run;
+mod run_as;
 pub mod selector;
 mod show;
 mod status;
 mod stopping;
 mod terms;
 mod toml_form;
+mod toml_limits;
 mod toml_terms;
 mod upgrade;
 mod wait;
@@ -218,6 +221,11 @@ fn internal(args: &[OsString]) -> Option<u8> {
     match name {
         // First of all: a worker closes every descriptor it was not given on purpose.
         "__worker" => Some(worker(args.get(2)?.as_ref())),
+        "__exec" => {
+            title("crake-stage");
+            let code = crate::process::stage_main(args.get(2..).unwrap_or_default());
+            Some(u8::try_from(code).unwrap_or(125))
+        }
         "__guardian" => {
             title("crake");
             Some(daemon::guardian_main(args.get(2..).unwrap_or_default()))

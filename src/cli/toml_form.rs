@@ -9,6 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::draft::Draft;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::flags;
+use crate::cli::toml_limits::{self, LimitKeys};
 use crate::cli::toml_terms::{TermKeys, keys_of};
 use crate::model::{
     CatchUp, Command, OnLost, Overlap, Policy, Raw, ShiftTo, Spec, format_duration, parse_duration,
@@ -60,6 +61,8 @@ struct Form {
     stdin: Option<Raw>,
     #[serde(default)]
     output_max: Option<u64>,
+    #[serde(flatten)]
+    limits: LimitKeys,
     #[serde(default)]
     tags: Vec<String>,
     #[serde(default)]
@@ -201,6 +204,7 @@ fn form_of(ctx: &Context, draft: &Draft) -> Result<Form, CliError> {
         umask: spec.umask.map(|mask| format!("{mask:03o}")),
         stdin: spec.stdin.clone(),
         output_max: Some(spec.output_max),
+        limits: toml_limits::keys_of(spec),
         tags: spec.tags.clone(),
         owner: spec.owner.clone(),
         runbook: spec.runbook.clone(),
@@ -257,6 +261,7 @@ fn draft_of(ctx: &Context, form: Form, old: &Draft) -> Result<Draft, CliError> {
     spec.umask = mask.map_err(wrong)?;
     spec.stdin = form.stdin;
     spec.output_max = form.output_max.unwrap_or(spec.output_max);
+    form.limits.limit(&mut spec, &old.spec.limits)?;
     spec.tags = form.tags;
     spec.owner = form.owner;
     spec.runbook = form.runbook;

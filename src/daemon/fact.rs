@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::Armed;
 use crate::model::{Fence, Job, Order, Queue, QueuedRun, Record, Report, RunId, StopCause};
+use crate::process::Step;
 use crate::schedule::UnixMs;
 
 /// What the firing side is told.
@@ -50,6 +51,13 @@ pub enum Fact {
         fence: Fence,
         /// What its worker says.
         report: Report,
+    },
+    /// Something was done to end an attempt.
+    Step {
+        /// Its claim.
+        fence: Fence,
+        /// What.
+        step: Step,
     },
     /// A worker vanished.
     Lost {

@@ -12,6 +12,7 @@ use crate::engine::{Over, Phase, Plan, World, plan};
 use crate::model::{
     Back, Fence, Gap, Level, MissReason, Note, Outcome, Record, Report, RunId, Spawned, StopCause,
 };
+use crate::process::Step;
 use crate::schedule::UnixMs;
 
 /// Sleeps, clock steps and stalls up to this long are lateness, longer ones are gaps: both Debian
@@ -213,6 +214,7 @@ impl Firing {
                     records.push(record);
                 }
             }
+            Fact::Step { fence, step } => records.extend(self.step_of_ending(fence, step)),
             Fact::Ended { fence, report } => self.world.over(fence, over(report)),
             Fact::Lost { fence, reason } => {
                 let at = self.last.wall;
@@ -248,6 +250,18 @@ impl Firing {
             pid,
             slot,
             at,
+        }))
+    }
+
+    fn step_of_ending(&self, fence: Fence, step: Step) -> Option<Record> {
+        let live = self.world.live_runs().find(|l| l.run.fence == fence)?;
+        Some(Record::Note(Note {
+            at: step.at,
+            level: step.level,
+            kind: "kill".to_owned(),
+            job: Some(live.run.job.clone()),
+            run: Some(live.run.run),
+            text: step.text,
         }))
     }
 

@@ -128,6 +128,7 @@ impl Spawner {
                 self.hand_in(fence);
                 Fact::Ended { fence, report }
             }
+            Event::Step { fence, step } => Fact::Step { fence, step },
             Event::Lost { fence, reason } => {
                 self.hand_in(fence);
                 Fact::Lost { fence, reason }
@@ -164,7 +165,8 @@ pub fn stored_output(pool: &Pool, logs: &std::path::Path, fence: Fence) -> Optio
     }
 }
 
-/// Writes a file that takes the place of whatever is there: nothing is followed or waited for.
+/// Writes a file that takes the place of whatever is there: nothing is followed or waited for. Output
+/// may hold secrets, whatever the directory allows.
 fn write_new(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
     let _ = std::fs::remove_file(path);
     let mut file = File::options()

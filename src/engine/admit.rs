@@ -95,6 +95,7 @@ pub(in crate::engine) fn queued(new: &NewRun, deadline: Option<UnixMs>) -> Queue
         attempt: 0,
         max_attempts: new.max_attempts,
         fence: crate::model::Fence(0),
+        after: None,
         args: None,
         env: Vec::<(String, Raw)>::new(),
         deadline,

@@ -348,6 +348,7 @@ impl World {
             crate::model::Next::Retry(at) => {
                 let mut run = live.run;
                 run.run_at = at;
+                run.after = Some(ended.outcome);
                 self.insert_queued(run);
             }
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::words::words;
-use crate::model::{Backoff, Raw};
+use crate::model::{Backoff, Limits, Raw};
 use crate::schedule::UnixMs;
 
 words! {
@@ -113,6 +113,12 @@ pub struct Spec {
     /// Bytes of output kept of each attempt.
     #[serde(default = "Spec::default_output_max")]
     pub output_max: u64,
+    /// As whom it runs and what it may take.
+    #[serde(flatten)]
+    pub limits: Limits,
+    /// A line for the shell that says whether what exited with 0 did its work.
+    #[serde(default)]
+    pub verify: Option<Raw>,
     /// Labels.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -147,6 +153,8 @@ impl Spec {
             stdin: None,
             umask: None,
             output_max: Spec::default_output_max(),
+            limits: Limits::default(),
+            verify: None,
             tags: Vec::new(),
             owner: None,
             runbook: None,

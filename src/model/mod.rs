@@ -8,6 +8,7 @@ mod backoff;
 mod duration;
 mod id;
 mod job;
+mod limits;
 mod planned;
 mod queue;
 mod raw;
@@ -23,6 +24,7 @@ pub use id::{Fence, RunId, ScheduleId};
 pub use job::{
     CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Policy, Spec, check_name,
 };
+pub use limits::{IoClass, IoNice, Limits};
 pub use planned::{
     Planned, ShiftTo, Terms, UnreadableSchedule, Written, read_schedule, read_written,
 };

@@ -13,11 +13,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use crate::clock::Clock;
 use crate::crash;
 use crate::model::{Fence, Holding, Order, StopCause};
+use crate::process::aftermath::Aftermath;
 use crate::process::capture::{Captured, read_run};
 use crate::process::event::{Counts, Event, PoolError};
 use crate::process::frame::Conn;
-use crate::process::ledger::Ledger;
+use crate::process::ledger::{Ledger, Limit};
 use crate::process::message::ToWorker;
+use crate::process::overdue::Patience;
 use crate::process::place::{Pending, Place, Use};
 use crate::process::slot::{Slot, directory, output_path};
 
@@ -42,6 +44,7 @@ pub struct Pool {
     pub(in crate::process) stranded: Vec<Pending>,
     pub(in crate::process) events: VecDeque<Event>,
     pub(in crate::process) found: Vec<Holding>,
+    pub(in crate::process) aftermath: Aftermath,
     /// Dead workers not yet waited for.
     pub(in crate::process) corpses: Vec<Child>,
     pub(in crate::process) surveyed: bool,
@@ -83,6 +86,7 @@ impl Pool {
             stranded: Vec::new(),
             events: VecDeque::new(),
             found: Vec::new(),
+            aftermath: Aftermath::none(),
             corpses: Vec::new(),
             surveyed: false,
             warm: false,
@@ -150,6 +154,7 @@ impl Pool {
         }
         place.used = Use::Busy(fence);
         place.stop = pending.stop;
+        place.patience = Patience::with(Limit::of(&pending.order, self.clock.now().boot));
         place.pending = Some(pending);
         self.fences.insert(fence, number);
         self.send_stop(number);
@@ -234,6 +239,7 @@ impl Pool {
         if let Some(number) = self.fences.get(&fence).copied() {
             if let Some(place) = self.places.get_mut(&number) {
                 place.stop = stop;
+                place.patience.end_now(self.clock.now().boot, grace_ms);
             }
             self.send_stop(number);
         }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::model::{Fence, Holding, Report};
+use crate::process::cgroup::sweep_leaves;
 use crate::process::event::Event;
 use crate::process::frame::Conn;
 use crate::process::ledger::{Entries, Ledger};
 use crate::process::message::{FromWorker, Standing, ToWorker};
+use crate::process::overdue::Patience;
 use crate::process::place::{Pending, Place, Use};
 use crate::process::pool::Pool;
 use crate::process::slot::{Slot, directory};
@@ -30,6 +32,7 @@ impl Pool {
     /// An order sent by a core that died right after is either here or was never taken.
     pub fn survey(&mut self) -> Vec<Holding> {
         self.surveyed = true;
+        sweep_leaves();
         let mut dead = Vec::new();
         for number in self.slots_on_disk() {
             let place = self.places.entry(number).or_insert_with(Place::vacant);
@@ -114,6 +117,10 @@ impl Pool {
         if let Use::Busy(fence) | Use::Held(fence) = used {
             self.fences.insert(fence, number);
         }
+        let started = self.entries(number).ok().and_then(|e| e.started);
+        if let (Use::Busy(_), Some(place)) = (used, self.places.get_mut(&number)) {
+            place.patience = Patience::with(started.and_then(|s| s.limit));
+        }
     }
 
     // Says of slots without a living worker what they hold.
@@ -154,7 +161,7 @@ impl Pool {
         })
     }
 
-    fn entries(&self, number: u32) -> io::Result<Entries> {
+    pub(in crate::process) fn entries(&self, number: u32) -> io::Result<Entries> {
         let slot = Slot::open(&directory(&self.dir, number))?;
         Ledger::over(slot.file("ledger")?)?.read()
     }
@@ -215,14 +222,15 @@ impl Pool {
             let report = ended.report;
             return self.events.push_back(Event::Ended { fence, report });
         }
+        let put_down = std::mem::take(&mut place.put_down);
         let target = self.target(number, &entries);
-        let alive = sweep(target.as_slice(), &*self.clock);
         let pid = entries.started.map_or(0, |s| s.worker.pid);
-        let mut reason = format!("its worker (pid {pid}) vanished");
-        for (_, pid) in alive {
-            reason.push_str(&format!("; process {pid} of it is still alive"));
-        }
-        self.events.push_back(Event::Lost { fence, reason });
+        let reason = match put_down {
+            true => format!("its worker (pid {pid}) did not end it in time and was killed"),
+            false => format!("its worker (pid {pid}) vanished"),
+        };
+        let clock = std::sync::Arc::clone(&self.clock);
+        self.aftermath.begin(fence, target, reason, clock);
     }
 
     // The order was never taken, so it may be given to another worker.
@@ -266,6 +274,7 @@ impl Pool {
                 report,
                 leaving,
             } => self.ended(number, fence, report, leaving),
+            FromWorker::Step { fence, step } => self.events.push_back(Event::Step { fence, step }),
             FromWorker::Refused { fence } => self.refused(number, fence),
             FromWorker::Unknown => {}
         }

@@ -70,6 +70,7 @@ impl Store {
         if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
             make_private(dir)?;
         }
+        make_private_file(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -172,6 +173,15 @@ impl Store {
         tx.commit()?;
         Ok(value)
     }
+}
+
+/// Makes the file of a new store, empty and for its owner alone; SQLite gives the files beside it the
+/// same mode. Never opens one that is there: closing it would take SQLite's locks away. What goes
+/// wrong SQLite will meet as well, and tell.
+fn make_private_file(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::File::options();
+    let _ = options.write(true).create_new(true).mode(0o600).open(path);
 }
 
 /// Makes a directory that only its owner may enter; leaves an existing one as it is.

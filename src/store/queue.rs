@@ -34,7 +34,9 @@ pub struct Cancelled {
 }
 
 const COLUMNS: &str = "id, job, queue, priority, run_at, queued_at, planned_at, origin, attempt,
-  max_attempts, fence, args, env, deadline_at";
+  max_attempts, fence, args, env, deadline_at,
+  CASE WHEN attempt > 0 THEN (SELECT a.outcome FROM attempt a
+    WHERE a.run = run.id AND a.outcome IS NOT NULL ORDER BY a.n DESC LIMIT 1) END AS after";
 
 /// Most run numbers put aside for the firing thread at a time.
 const NUMBERS_ASIDE: i64 = 4096;
@@ -318,6 +320,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<QueuedRun> {
         attempt: row.get("attempt")?,
         max_attempts: row.get::<_, Option<u32>>("max_attempts")?.unwrap_or(1),
         fence: Fence(row.get("fence")?),
+        after: row
+            .get::<_, Option<String>>("after")?
+            .and_then(|word| word.parse().ok()),
         args: row.get("args")?,
         env: env_of(env.as_deref()),
         deadline: row.get("deadline_at")?,

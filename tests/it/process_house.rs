@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crake::clock::SystemClock;
-use crake::model::{Command, Fence, Holding, Order, Raw, Report, RunId};
+use crake::model::{Command, Fence, Holding, Limits, Order, Raw, Report, RunId};
 use crake::process::identity::Identity;
 use crake::process::{Captured, Entries, Event, Pool, decode_ledger, identity};
 use rustix::process::{Pid, Signal, kill_process};
@@ -87,6 +87,9 @@ impl House {
             silence_ms: None,
             kill_grace_ms: 200,
             output_max: 1 << 20,
+            limits: Limits::default(),
+            login: Vec::new(),
+            verify: None,
         }
     }
 
