@@ -7,6 +7,7 @@ pub mod error;
 mod add;
 mod alive;
 mod audit;
+mod blind_status;
 mod calendar;
 mod calendar_add;
 mod cancel;

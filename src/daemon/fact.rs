@@ -76,6 +76,11 @@ pub trait Carrier {
     fn stop(&mut self, fence: Fence, cause: StopCause, grace_ms: i64);
     /// Throws away what is left of an attempt that nobody knows.
     fn discard(&mut self, fence: Fence);
+    /// The end of an attempt is safe: its worker may take another.
+    fn collected(&mut self, fence: Fence);
+    /// Whether what starts from now on must not touch the disk of the slots, which does not take
+    /// what it is given.
+    fn cut_off(&mut self, cut_off: bool);
 }
 
 /// Records in the order in which they were decided, for the store.

@@ -15,6 +15,7 @@ use crate::daemon::definition::{Definition, mark_unreadable};
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::WINDOW;
 use crate::daemon::held::Held;
+use crate::daemon::outputs::Outputs;
 use crate::daemon::sequence::{record_in_order, rewind};
 use crate::daemon::zones::Zones;
 use crate::engine::{Armed, PROVISIONAL};
@@ -48,7 +49,7 @@ pub struct Keeper {
     zones: Zones,
     recorded: Arc<AtomicI64>,
     pending: VecDeque<Batch>,
-    outputs: HashMap<Fence, StoredOutput>,
+    outputs: Arc<Outputs>,
     held: Held,
     numbers_end: i64,
     numbers_used: i64,
@@ -70,7 +71,7 @@ impl Keeper {
             zones,
             recorded,
             pending: VecDeque::new(),
-            outputs: HashMap::new(),
+            outputs: Arc::default(),
             held: Held::default(),
             numbers_end: 0,
             numbers_used: 0,
@@ -117,12 +118,17 @@ impl Keeper {
 
     /// Nobody will record the end of this attempt: its output is dropped.
     pub fn forget_output(&mut self, fence: Fence) {
-        self.outputs.remove(&fence);
+        self.outputs.forget(fence);
     }
 
     /// The output of an attempt that ended; to be kept with its record.
     pub fn take_output(&mut self, fence: Fence, output: StoredOutput) {
-        self.outputs.insert(fence, output);
+        self.outputs.take(fence, output);
+    }
+
+    /// The output of attempts that ended is found here.
+    pub fn share_outputs(&mut self, outputs: Arc<Outputs>) {
+        self.outputs = outputs;
     }
 
     /// Everything the firing side must know at the start.
@@ -222,17 +228,18 @@ impl Keeper {
             return Ok(());
         };
         let (number, ring_seq) = (last.number, last.ring_seq);
-        let records: Vec<Record> = self
+        let mut records: Vec<Record> = self
             .pending
             .iter()
             .flat_map(|b| b.records.iter().cloned())
             .collect();
+        self.outputs.account(&mut records);
         let renumbered =
             record_in_order(&mut self.store, &self.zones, &records, Some(ring_seq), now)?;
         self.held.renumbered(renumbered);
         // The attempt must be there first. After a crash in between the slot still has the output.
         let outputs: Vec<(RunId, u32, StoredOutput)> =
-            records.iter().filter_map(|r| self.output_of(r)).collect();
+            records.iter().filter_map(|r| self.outputs.of(r)).collect();
         self.store.keep_output(&outputs)?;
         self.pending.clear();
         self.recorded_up_to(ring_seq);
@@ -241,14 +248,6 @@ impl Keeper {
             self.recorded(record, kept);
         }
         Ok(())
-    }
-
-    fn output_of(&self, record: &Record) -> Option<(RunId, u32, StoredOutput)> {
-        let Record::Ended(ended) = record else {
-            return None;
-        };
-        let output = self.outputs.get(&ended.fence)?;
-        Some((ended.run, ended.attempt, output.clone()))
     }
 
     /// Keeps count of the queued runs that the firing side has.
@@ -278,7 +277,7 @@ impl Keeper {
                         }
                     }
                 }
-                self.outputs.remove(&ended.fence);
+                self.outputs.forget(ended.fence);
                 if ended.collect {
                     kept.collected.push(ended.fence);
                 }

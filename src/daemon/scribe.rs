@@ -11,6 +11,7 @@ use rustix::fs::inotify;
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
 use crate::crash;
+use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell, timespec};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
@@ -37,6 +38,7 @@ pub struct Scribe {
     spawner: Sender<Errand>,
     clock: Arc<dyn Clock>,
     degraded: Arc<Mutex<Option<String>>>,
+    condition: Arc<Condition>,
     writes: OwnedFd,
     dir: PathBuf,
     told_alive: i64,
@@ -54,7 +56,7 @@ impl Scribe {
         firing: Sender<Tell>,
         spawner: Sender<Errand>,
         clock: Arc<dyn Clock>,
-        degraded: Arc<Mutex<Option<String>>>,
+        (degraded, condition): (Arc<Mutex<Option<String>>>, Arc<Condition>),
         paths: &Paths,
     ) -> std::io::Result<Scribe> {
         let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
@@ -73,6 +75,7 @@ impl Scribe {
             spawner,
             clock,
             degraded,
+            condition,
             writes,
             dir,
             told_alive,
@@ -110,7 +113,6 @@ impl Scribe {
         for message in self.mailbox.take() {
             match message {
                 Keep::Batch(batch) => self.keeper.take(batch),
-                Keep::Output(fence, output) => self.keeper.take_output(fence, output),
                 Keep::Forget(fence) => self.keeper.forget_output(fence),
                 Keep::Note(note) => self.notes.push(note),
                 Keep::Look => {}
@@ -121,7 +123,9 @@ impl Scribe {
     }
 
     fn step(&mut self, now: Now) -> (Option<i64>, bool) {
+        self.condition.step_begins(now);
         let result = self.keeper.step(now.wall);
+        self.condition.step_ended();
         let fault = self.keeper.fault().map(|f| self.describe(f));
         let failed = fault.is_some();
         *self.degraded.lock().unwrap_or_else(|e| e.into_inner()) = fault;

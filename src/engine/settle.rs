@@ -1,7 +1,7 @@
 //! What follows the end of an attempt, and which live runs are to be ended.
 
 use crate::engine::{LiveRun, Over, Phase, Plan, Stop, World};
-use crate::model::{Ended, Next, OnLost, Outcome, Record};
+use crate::model::{Ended, Next, OnLost, Origin, Outcome, Overlap, QueuedRun, Record, StopCause};
 use crate::schedule::UnixMs;
 
 /// A run that keeps getting lost is given up after so many attempts, whatever its rule says.
@@ -17,6 +17,12 @@ pub(in crate::engine) fn settle(world: &World, now: UnixMs, plan: &mut Plan) {
                 run: live.run.run,
                 cause,
             }),
+            (Phase::Starting | Phase::Running, None) if is_replaced(world, live) => {
+                plan.stops.push(Stop {
+                    run: live.run.run,
+                    cause: StopCause::Replaced,
+                });
+            }
             (Phase::Starting | Phase::Running, Some((_, true)) | None) => {}
         }
     }
@@ -39,6 +45,20 @@ fn ended(world: &World, live: &LiveRun, over: &Over, now: UnixMs) -> Ended {
         next,
         collect: true,
     }
+}
+
+/// Whether a fire that came after this run replaced it. It is told when that is decided, but whoever
+/// decided it may have died before.
+fn is_replaced(world: &World, live: &LiveRun) -> bool {
+    let Some(state) = world.jobs.get(&live.run.job) else {
+        return false;
+    };
+    let replaces = |run: &QueuedRun| {
+        matches!(run.origin, Origin::Schedule | Origin::Boot) && run.queued_at > live.run.queued_at
+    };
+    let rule = state.job.as_ref().map(|job| job.policy.overlap);
+    rule == Some(Overlap::Replace)
+        && (state.queued.iter()).any(|id| world.queued.get(id).is_some_and(replaces))
 }
 
 /// When the next attempt is to be made, if one is.

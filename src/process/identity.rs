@@ -113,6 +113,16 @@ pub fn boot_id() -> io::Result<String> {
         .to_owned())
 }
 
+/// A name nobody else has.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn new_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/uuid")?
+        .trim()
+        .to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use crate::process::identity::{Identity, parse_stat};

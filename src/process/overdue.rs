@@ -5,6 +5,7 @@
 
 use rustix::process::Signal;
 
+use crate::process::dirs::refuge_of;
 use crate::process::identity::{Identity, stat};
 use crate::process::ledger::Limit;
 use crate::process::place::Use;
@@ -64,7 +65,12 @@ impl Pool {
         let now = self.clock.now();
         let mut next = None;
         let mut overdue = Vec::new();
+        // A worker that waits for a disk that does not answer is not to blame for it.
+        let disk_hangs = self.refuge.is_some();
         for (number, place) in &mut self.places {
+            if disk_hangs && refuge_of(*number).is_none() {
+                continue;
+            }
             if !matches!(place.used, Use::Busy(_)) || !place.lives {
                 continue;
             }

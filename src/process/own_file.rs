@@ -12,7 +12,11 @@ use rustix::fs::{FileType, Mode, OFlags};
 /// # Errors
 /// Those of opening, and that it is no regular file.
 pub fn open_own(path: &Path) -> io::Result<File> {
-    open(path, OFlags::RDWR | OFlags::CREATE)
+    // Making a file waits for a disk that is frozen, so one that is there is opened as it is.
+    match open(path, OFlags::RDWR) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => open(path, OFlags::RDWR | OFlags::CREATE),
+        opened => opened,
+    }
 }
 
 /// Opens a file for reading in the same way.

@@ -15,7 +15,7 @@ use crate::process::message::{FromWorker, Standing, ToWorker};
 use crate::process::overdue::Patience;
 use crate::process::place::{Pending, Place, Use};
 use crate::process::pool::Pool;
-use crate::process::slot::{Slot, directory};
+use crate::process::slot::Slot;
 use crate::process::sweep::{Target, sweep};
 use crate::process::tree::signal_if;
 
@@ -36,7 +36,7 @@ impl Pool {
         let mut dead = Vec::new();
         for number in self.slots_on_disk() {
             let place = self.places.entry(number).or_insert_with(Place::vacant);
-            match lock_of(&directory(&self.dir, number)) {
+            match lock_of(&self.dirs.slot(number)) {
                 Ok(Some(_lock)) => dead.push(number),
                 Ok(None) => {
                     place.used = Use::Unknown;
@@ -53,14 +53,15 @@ impl Pool {
     }
 
     fn slots_on_disk(&self) -> Vec<u32> {
-        let Ok(entries) = std::fs::read_dir(&self.dir) else {
-            return Vec::new();
-        };
+        let entries = self.dirs.all().flat_map(std::fs::read_dir).flatten();
         let names = entries
             .flatten()
             .filter_map(|e| e.file_name().into_string().ok());
+        // A number that stands in another directory than its own leads nowhere.
         let mut numbers: Vec<u32> = names.filter_map(|n| n.parse().ok()).collect();
+        numbers.retain(|number| *number > 0);
         numbers.sort_unstable();
+        numbers.dedup();
         numbers
     }
 
@@ -95,7 +96,7 @@ impl Pool {
                 signal_if(worker.pid, Signal::KILL, || worker.exists());
             }
             for _ in 0..200 {
-                if let Ok(Some(_lock)) = lock_of(&directory(&self.dir, number)) {
+                if let Ok(Some(_lock)) = lock_of(&self.dirs.slot(number)) {
                     self.occupy(number, Use::Vacant);
                     dead.push(number);
                     break;
@@ -152,7 +153,7 @@ impl Pool {
 
     fn target(&self, number: u32, entries: &Entries) -> Option<Target> {
         let started = entries.started.as_ref()?;
-        let slot = Slot::open(&directory(&self.dir, number)).ok()?;
+        let slot = Slot::open(&self.dirs.slot(number)).ok()?;
         Some(Target {
             fence: started.fence,
             mark: slot.mark().ok()?,
@@ -162,7 +163,7 @@ impl Pool {
     }
 
     pub(in crate::process) fn entries(&self, number: u32) -> io::Result<Entries> {
-        let slot = Slot::open(&directory(&self.dir, number))?;
+        let slot = Slot::open(&self.dirs.slot(number))?;
         Ledger::over(slot.file("ledger")?)?.read()
     }
 
@@ -171,7 +172,7 @@ impl Pool {
         let cut_off = |(n, p): (&u32, &Place)| p.is_cut_off().then_some(*n);
         let numbers: Vec<u32> = self.places.iter().filter_map(cut_off).collect();
         for number in numbers {
-            let path = directory(&self.dir, number);
+            let path = self.dirs.slot(number);
             match lock_of(&path) {
                 Ok(Some(_lock)) => self.bury(number),
                 Ok(None) => {

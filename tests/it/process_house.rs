@@ -116,6 +116,13 @@ impl House {
         }
     }
 
+    /// Lets the pool do what is to be done.
+    pub fn turn(&mut self, longest: Duration) {
+        let pool = self.pool.as_mut().unwrap();
+        let events = pool.wait(self.wake.as_fd(), Some(longest));
+        self.log.extend(events);
+    }
+
     #[track_caller]
     pub fn started(&mut self, fence: i64) -> (i32, u32) {
         self.see("started", |event| match event {

@@ -23,10 +23,22 @@ pub fn apart<T: Send>(body: impl FnOnce() -> T + Send) -> T {
             let parted = unsafe { unshare_unsafe(UnshareFlags::NEWNS) };
             parted.expect("a mount namespace");
             mount(&["--make-rprivate", "/"]).expect("private mounts");
+            leave_to_others();
             body()
         });
         thread.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
+}
+
+/// Takes away what other tests had mounted when this namespace began: it would live on here.
+fn leave_to_others() {
+    let mounts = std::fs::read_to_string("/proc/thread-self/mounts").unwrap_or_default();
+    let at = mounts.lines().filter_map(|l| l.split(' ').nth(1));
+    let temporary = std::env::temp_dir();
+    for at in at.filter(|at| Path::new(at).starts_with(&temporary)) {
+        // One that is gone already is just as well.
+        let _ = finished(Command::new("/usr/bin/umount").args(["-l", at]));
+    }
 }
 
 /// `mount ARGS`, in the namespace of the calling thread.

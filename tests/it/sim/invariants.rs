@@ -20,6 +20,8 @@ pub fn check(scene: &mut Scene) {
     no_schedule_fires_more_often_than_its_terms_allow(scene, &store);
     let fires = store.fires(&FireFilter::default()).expect("fires");
     scene.told.fires = fires.len() as u64;
+    scene.told.cut_offs = scene.fakes.cut_offs;
+    scene.told.early = scene.fakes.collected_early;
     scene.told.starts = scene.fakes.starts.len() as u64;
 }
 

@@ -4,5 +4,8 @@ pub mod bench;
 pub mod facility;
 pub mod instance;
 pub mod sandbox;
+pub mod sides;
+pub mod volume;
 pub mod wait;
+pub mod weather;
 pub mod world;
