@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use crate::cli::after_flags::AfterFlags;
 use crate::cli::context::Context;
 use crate::cli::draft::Draft;
 use crate::cli::env::variable;
@@ -18,6 +19,13 @@ use crate::store::NewSchedule;
 /// A length of time, or `none`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit(pub Option<i64>);
+
+impl Limit {
+    /// Milliseconds; none for no limit.
+    pub fn ms(self) -> Option<i64> {
+        self.0
+    }
+}
 
 /// A length of time above zero, or `none`.
 pub fn limit(text: &str) -> Result<Limit, String> {
@@ -161,6 +169,8 @@ pub struct DefinitionFlags {
     pub on_lost: Option<OnLost>,
     #[command(flatten)]
     pub limits: LimitFlags,
+    #[command(flatten)]
+    pub then: AfterFlags,
 
     /// A label; may be given more than once
     #[arg(long = "tag", value_name = "TAG", help_heading = "Notes")]
@@ -190,7 +200,8 @@ impl DefinitionFlags {
         self.terms.apply(ctx, draft)?;
         self.apply_what(draft)?;
         self.apply_how(draft);
-        Ok(())
+        let spec = &mut draft.spec;
+        self.then.apply(&mut spec.follow, &mut spec.keep)
     }
 
     fn apply_when(&self, draft: &mut Draft) -> Result<(), CliError> {

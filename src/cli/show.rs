@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::item::{self, JobItem};
 use crate::cli::toml_limits::in_units;
-use crate::cli::{complete, terms};
+use crate::cli::{after_flags, complete, terms};
 use crate::model::{Engine, Limits, Policy, format_duration};
 use crate::schedule::describe;
 use crate::store::{HistoryRow, RunFilter, RunRow};
@@ -54,6 +54,7 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
         true => store.history(&args.job, CHANGES)?,
         false => Vec::new(),
     };
+    let then = after_flags::in_words(&store, &args.job, &item.row.job.spec.keep)?;
     ctx.answer_one(
         || {
             let mut value = item.json(ctx);
@@ -66,6 +67,9 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
             head(out, &item)?;
             schedules(ctx, out, &item)?;
             rules(out, &item.row.job.policy)?;
+            for (head, text) in &then {
+                line(out, head, text)?;
+            }
             pauses(ctx, out, &item)?;
             last_runs(ctx, out, &runs)?;
             changes(ctx, out, &history)

@@ -99,6 +99,8 @@ pub struct Setup {
     pub zone: Zone,
     /// Most runs alive at once.
     pub slots: u32,
+    /// Most starts a second of runs that make up for what was missed.
+    pub start_rate: u32,
     /// What the guardian knows of the cores before, where there were some.
     pub again: Option<Restarts>,
     /// The guardian.
@@ -150,6 +152,7 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         },
     )?;
     crash::point("recovered");
+    begun.found.world.set_start_rate(setup.start_rate);
     // Output is taken out of the slots before these are told to forget it.
     let outputs = Arc::new(Outputs::with_logs(&setup.paths.logs));
     begun.keeper.share_outputs(Arc::clone(&outputs));
@@ -253,10 +256,9 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         health.clone(),
         watched,
     );
-    let server = parts.server;
     let spawner = named("spawner", move || spawner.run());
     let scribe = named("store", move || scribe.run());
-    named("api", move || server.serve(&mut api));
+    named("api", move || parts.server.serve(&mut api));
     let (clock, beats) = (Arc::clone(&setup.clock), Arc::clone(&pulse));
     let (to_keeper, beat_ms, facts) = (keeper_tx.clone(), setup.beat_ms, begun.facts);
     let firing = named("firing", move || {

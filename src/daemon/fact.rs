@@ -28,6 +28,8 @@ pub enum Fact {
     Queues(Vec<Queue>),
     /// Queued runs that could start, with the jobs they belong to.
     Queued(Vec<Arc<Job>>, Vec<QueuedRun>),
+    /// Waiting runs that were given another priority, queue or time.
+    Moved(Vec<QueuedRun>),
     /// Runs somebody wants ended, and who.
     Cancelled(Vec<(RunId, Option<String>)>),
     /// Numbers put aside for new runs: the first, and the one after the last.

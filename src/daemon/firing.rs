@@ -248,6 +248,7 @@ impl Firing {
                 jobs.into_iter().for_each(|j| self.world.know_job(j));
                 runs.into_iter().for_each(|r| self.world.enqueue(r));
             }
+            Fact::Moved(runs) => runs.into_iter().for_each(|r| self.world.moved(r)),
             Fact::Cancelled(runs) => runs
                 .into_iter()
                 .for_each(|(run, by)| self.world.cancel(run, by)),

@@ -15,6 +15,7 @@ use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell, timespec};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
+use crate::daemon::pruner::{Pruner, Scope};
 use crate::daemon::spawner::Errand;
 use crate::model::Note;
 use crate::schedule::UnixMs;
@@ -26,6 +27,12 @@ const ALIVE_MS: i64 = 60_000;
 /// commit can be seen (measured), so the first look may find nothing.
 const FIRST_PAUSE_MS: i64 = 1;
 const LAST_PAUSE_MS: i64 = 64;
+
+/// How long the store side may be busy with pruning each time, milliseconds: one step more or less.
+const PRUNE_MS: i64 = 20;
+
+/// How far rounds of pruning lie apart, milliseconds.
+const ROUND_MS: i64 = 3_600_000;
 
 /// The pause before what could not be recorded is tried again.
 const RETRY_MS: i64 = 100;
@@ -42,6 +49,9 @@ pub struct Scribe {
     writes: OwnedFd,
     dir: PathBuf,
     told_alive: i64,
+    pruner: Pruner,
+    /// When the next round of pruning may begin, on the clock that goes on in a sleep.
+    prune_at: i64,
     notes: Vec<Note>,
 }
 
@@ -79,6 +89,8 @@ impl Scribe {
             writes,
             dir,
             told_alive,
+            pruner: Pruner::new(&paths.logs, Scope::default()),
+            prune_at: told_alive + ALIVE_MS,
             notes: Vec::new(),
         })
     }
@@ -174,6 +186,18 @@ impl Scribe {
             let _ = self.keeper.store_mut().touch_session(now.wall, false);
             // What fails is looked at again in a minute.
             let _ = self.keeper.look_at_zones(now.wall);
+            self.prune(now);
+        }
+    }
+
+    /// Removes a little of what need not be kept, as long as nothing else is to be done.
+    fn prune(&mut self, now: Now) {
+        let begun = self.clock.now().mono;
+        while now.boot >= self.prune_at && self.clock.now().mono - begun < PRUNE_MS {
+            match self.pruner.step(self.keeper.store_mut(), now.wall) {
+                Ok((_, false)) => {}
+                Ok((_, true)) | Err(_) => self.prune_at = now.boot + ROUND_MS,
+            }
         }
     }
 

@@ -75,7 +75,8 @@ fn retry_at(world: &World, live: &LiveRun, over: &Over, now: UnixMs) -> Option<U
         outcome => outcome.retryable() && attempt < live.run.max_attempts,
     };
     // Counted from the end, but never into the past: after a long outage the wait starts now.
-    let wait = policy.backoff.wait_ms(attempt);
+    let seed = live.run.run.0.cast_unsigned();
+    let wait = policy.backoff.spread_ms(attempt, seed);
     again.then(|| (over.at + wait).max(now))
 }
 

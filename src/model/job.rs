@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::words::words;
-use crate::model::{Backoff, Limits, Raw};
+use crate::model::{Backoff, Follow, Keep, Limits, Raw};
 use crate::schedule::UnixMs;
 
 words! {
@@ -131,6 +131,12 @@ pub struct Spec {
     /// What it is for.
     #[serde(default)]
     pub description: Option<String>,
+    /// Which jobs follow it, and which it follows.
+    #[serde(default, skip_serializing_if = "Follow::is_none")]
+    pub follow: Follow,
+    /// How long its runs are kept.
+    #[serde(default, skip_serializing_if = "Keep::is_none")]
+    pub keep: Keep,
     /// Where the definition came from, for example `crontab:FILE:14`.
     #[serde(default)]
     pub origin: Option<String>,
@@ -159,6 +165,8 @@ impl Spec {
             owner: None,
             runbook: None,
             description: None,
+            follow: Follow::default(),
+            keep: Keep::default(),
             origin: None,
         }
     }

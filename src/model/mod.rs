@@ -6,6 +6,7 @@
 mod attempt;
 mod backoff;
 mod duration;
+mod follow;
 mod id;
 mod job;
 mod limits;
@@ -13,6 +14,7 @@ mod planned;
 mod queue;
 mod raw;
 mod record;
+mod retention;
 mod run;
 mod verdict;
 mod words;
@@ -20,6 +22,7 @@ mod words;
 pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
 pub use backoff::Backoff;
 pub use duration::{DurationError, format_duration, parse_duration};
+pub use follow::{Follow, Whence};
 pub use id::{Fence, RunId, ScheduleId};
 pub use job::{
     CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Policy, Spec, check_name,
@@ -31,6 +34,7 @@ pub use planned::{
 pub use queue::Queue;
 pub use raw::Raw;
 pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
+pub use retention::{Keep, Retention, RunLimits};
 pub use run::{Origin, Outcome, QueuedRun, RunState};
 pub use verdict::{MissReason, Verdict};
 pub use words::UnknownWord;

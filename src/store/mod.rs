@@ -4,18 +4,22 @@
 //! whoever calls says what time it is. The file is SQLite in WAL mode with `synchronous=FULL`;
 //! anybody may read it with any SQLite client, and insert into `run`.
 
+mod acks;
 mod audit;
 mod changes;
 mod counts;
 mod error;
 mod events;
 mod fires;
+mod follow;
 mod health;
 mod history;
 mod jobs;
 mod ledger;
 mod outputs;
+mod prune;
 mod queue;
+mod queues;
 mod renew;
 mod rewind;
 mod runs;
@@ -23,6 +27,7 @@ mod schedules;
 mod schema;
 mod sessions;
 mod versions;
+mod waiting;
 
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -30,15 +35,19 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub use acks::Ack;
 pub use audit::Duplicate;
 pub use counts::{Counts, Skips};
 pub use error::{Result, StoreError};
 pub use events::EventRow;
 pub use fires::{FireFilter, FireRow, MissedGroup, Totals};
+pub use follow::FollowRow;
 pub use history::HistoryRow;
 pub use jobs::JobRow;
 pub use outputs::StoredOutput;
+pub use prune::{KeptOutput, Prunable};
 pub use queue::{Cancelled, LiveRow};
+pub use queues::{QueueChange, QueueRow};
 pub use renew::CaughtUp;
 pub use rewind::Rewound;
 pub use runs::{AttemptRow, Request, RunFilter, RunRow};
@@ -46,6 +55,7 @@ pub use schedules::Armed;
 pub use schema::VERSION;
 pub use sessions::Session;
 pub use versions::{CalendarRow, NewSchedule};
+pub use waiting::{Found, Wanted};
 
 /// How long a command waits for another writer before it says that the store is busy.
 const BUSY: Duration = Duration::from_secs(10);

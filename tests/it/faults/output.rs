@@ -41,12 +41,27 @@ fn hardly_slower(instance: &Instance, job: &str, line: &str, ms: i64) {
 }
 
 #[test]
-fn a_gigabyte_of_output_is_capped_and_hardly_slower_than_a_pipe() {
+#[ignore = "needs the machine for itself"]
+fn output_is_taken_at_half_the_speed_of_a_pipe_or_better() {
+    let _machine = machine();
+    let instance = Instance::running();
+    let (much, bytes) = (
+        "head -c 1000000000 /dev/zero",
+        "dd if=/dev/zero bs=1 count=1000000 status=none",
+    );
+    instance.add("much", much, &[]);
+    instance.add("bytes", bytes, &[]);
+    hardly_slower(&instance, "much", much, 500);
+    hardly_slower(&instance, "bytes", bytes, 1_000);
+}
+
+#[test]
+fn a_gigabyte_of_output_is_capped_and_counted() {
     let _machine = machine();
     let instance = Instance::running();
     let line = "head -c 1000000000 /dev/zero";
     instance.add("much", line, &[]);
-    hardly_slower(&instance, "much", line, 500);
+    instance.ended(instance.request("much"));
     let kept: i64 = instance
         .cell("SELECT out_bytes - out_dropped FROM attempt")
         .unwrap();
@@ -63,7 +78,7 @@ fn a_million_single_bytes_are_kept_to_the_cap_and_counted() {
     // One write for each byte: dd does not gather.
     let line = "dd if=/dev/zero bs=1 count=1000000 status=none";
     instance.add("bytes", line, &["--output-max", "64K"]);
-    hardly_slower(&instance, "bytes", line, 1_000);
+    instance.ended(instance.request("bytes"));
     let total: i64 = instance.cell("SELECT out_bytes FROM attempt").unwrap();
     assert_eq!(total, 1_000_000);
 }

@@ -38,13 +38,14 @@ fn every_planned_fire_is_accounted_for_whatever_dies_when() {
         }
     }
     println!(
-        "sim: {} seeds; {} crashes ({} at seams), {} reboots, {} fires, {} starts, {} times cut off from the disk, {} ends first safe in the ring: nothing missing, extra or twice",
+        "sim: {} seeds; {} crashes ({} at seams), {} reboots, {} fires, {} starts, {} followers, {} times cut off from the disk, {} ends first safe in the ring: nothing missing, extra or twice",
         last - first,
         told.crashes,
         told.seams,
         told.reboots,
         told.fires,
         told.starts,
+        told.followers,
         told.cut_offs,
         told.early,
     );

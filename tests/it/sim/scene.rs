@@ -51,6 +51,7 @@ pub struct Told {
     pub reboots: u64,
     pub fires: u64,
     pub starts: u64,
+    pub followers: u64,
     pub cut_offs: u64,
     pub early: u64,
 }
@@ -62,6 +63,7 @@ impl Told {
         self.reboots += other.reboots;
         self.fires += other.fires;
         self.starts += other.starts;
+        self.followers += other.followers;
         self.cut_offs += other.cut_offs;
         self.early += other.early;
     }
