@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::instance::{Instance, is_alive};
+use rustix::process::Signal;
+
+use crate::support::instance::{Instance, is_alive, signal};
 use crate::support::wait::until;
 
 /// A daemon that dies at a point once a file is there.
@@ -181,10 +183,18 @@ fn a_guardian_killed_at_the_birth_of_its_core_leaves_a_core_that_keeps_time() {
     blown("guardian spawned", &armed);
     instance.add("tick", "true", &["-s", "every 1s"]);
     instance.succeeded("tick", 2);
-    // Nobody looks after this core now; the next daemon finds what it did.
-    instance.kill_all();
-    instance.start();
+    // The one that has taken the place looks after the core.
+    let place = until("another guardian", || {
+        let said = instance.lines("daemon.err").join("\n");
+        let place = said.split("gone; process ").nth(1)?;
+        place.split(' ').next()?.parse().ok()
+    });
+    let killed = instance.kill_core();
+    instance.up_but_for(Some(killed));
     let done: i64 = instance.cell("SELECT count(*) FROM run").unwrap();
     instance.succeeded("tick", done + 1);
-    instance.stop_and_audit();
+    signal(place, Signal::TERM);
+    until("the daemon is gone", || (!is_alive(place)).then_some(()));
+    let audit = instance.sandbox.run(&["audit", "--json"]);
+    assert_eq!(audit.code, 0, "{audit:?}");
 }

@@ -37,7 +37,7 @@ fn victim(instance: &Instance) -> PathBuf {
 #[test]
 fn what_is_planted_at_our_paths_before_a_start_is_refused_or_harmless() {
     let files = ["spool/lock", "spool/ring", "crake.sock", "spool/slots"];
-    let slots = ["lock", "ledger", "out", "sock"].map(|f| format!("spool/slots/1/{f}"));
+    let slots = ["lock", "ledger", "out", "sock", "evidence"].map(|f| format!("spool/slots/1/{f}"));
     std::thread::scope(|scope| {
         for file in files.iter().map(|f| (*f).to_owned()).chain(slots) {
             scope.spawn(move || {
