@@ -46,6 +46,7 @@ mod engine_terms;
 mod evidence_disk;
 mod evidence_drain;
 mod evidence_states;
+mod faults;
 mod faults_disk;
 mod faults_journal;
 mod faults_lock;

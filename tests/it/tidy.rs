@@ -9,19 +9,20 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("schedule", &[]),
     ("clock", &["schedule"]),
+    ("crash", &[]),
     ("model", &["schedule"]),
     ("crontab", &["schedule", "model"]),
     ("engine", &["schedule", "model"]),
     ("config", &["schedule", "model"]),
     ("store", &["schedule", "model"]),
-    ("process", &["clock", "schedule", "model"]),
+    ("process", &["clock", "crash", "schedule", "model"]),
     ("source", &["schedule", "model"]),
     ("control", &["schedule", "model"]),
     (
         "daemon",
         &[
-            "clock", "schedule", "model", "engine", "config", "store", "process", "source",
-            "control",
+            "clock", "crash", "schedule", "model", "engine", "config", "store", "process",
+            "source", "control",
         ],
     ),
     ("view", &["schedule", "model", "store"]),
