@@ -1,4 +1,4 @@
-//! Answers to the shells' completion: the names of jobs, read from the store.
+//! Answers to the shells' completion: the names of jobs and sources, read from the store.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -31,7 +31,26 @@ pub fn job_names() -> Vec<CompletionCandidate> {
     names().unwrap_or_default()
 }
 
+/// The names of the sources, each with where it is; none where they cannot be read.
+pub fn source_names() -> Vec<CompletionCandidate> {
+    let candidate = |source: crate::model::Source| {
+        CompletionCandidate::new(&source.name).help(Some(source.redacted().into()))
+    };
+    let sources = store().and_then(|store| store.sources().ok());
+    let sources = sources.unwrap_or_default();
+    sources.into_iter().map(candidate).collect()
+}
+
 fn names() -> Option<Vec<CompletionCandidate>> {
+    let candidate = |row: crate::store::JobRow| {
+        let exprs: Vec<&str> = row.schedules.iter().map(|(p, _)| p.expr.as_str()).collect();
+        CompletionCandidate::new(row.job.name).help(Some(exprs.join(", ").into()))
+    };
+    Some(store()?.jobs().ok()?.into_iter().map(candidate).collect())
+}
+
+/// The store of the command line that is being completed.
+fn store() -> Option<Store> {
     let args: Vec<OsString> = std::env::args_os().collect();
     let home = args
         .iter()
@@ -42,9 +61,5 @@ fn names() -> Option<Vec<CompletionCandidate>> {
     let paths = Paths::chosen(home, system, std::env::var_os(HOME_VARIABLE)).ok()?;
     let store = Store::open_to_read(&paths.store).ok()?;
     store.set_patience(PATIENCE).ok()?;
-    let candidate = |row: crate::store::JobRow| {
-        let exprs: Vec<&str> = row.schedules.iter().map(|(p, _)| p.expr.as_str()).collect();
-        CompletionCandidate::new(row.job.name).help(Some(exprs.join(", ").into()))
-    };
-    Some(store.jobs().ok()?.into_iter().map(candidate).collect())
+    Some(store)
 }

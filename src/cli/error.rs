@@ -192,20 +192,6 @@ impl From<StoreError> for CliError {
             }
             StoreError::Alive(_) => CliError::new(Kind::Refused, message)
                 .hint("`crake wait` waits for them, `crake kill` ends them"),
-            StoreError::NoSuchQueue(_) => CliError::new(Kind::NotFound, message)
-                .hint("the queues are high, normal and low, and those you made"),
-            StoreError::QueueTaken(_) => CliError::new(Kind::Refused, message)
-                .hint("`crake queue set` without --create changes it"),
-            StoreError::RankTaken(..) => CliError::new(Kind::Refused, message)
-                .hint("`crake queue ls` shows the ranks; give the other one first another"),
-            StoreError::QueueInUse(_) => CliError::new(Kind::Refused, message)
-                .hint("move its jobs with `crake edit JOB --queue Q` and let its runs end"),
-            StoreError::Circle(_) => CliError::new(Kind::Refused, message)
-                .hint("take one of them out: `crake edit JOB --on-success none`"),
-            StoreError::NoSuchCalendar(_) => CliError::new(Kind::NotFound, message)
-                .hint("`crake calendar ls` shows the calendars there are"),
-            StoreError::CalendarInUse(..) => CliError::new(Kind::Refused, message)
-                .hint("take it from the job first, or put another in its place with --replace"),
             StoreError::Moved(..) => {
                 CliError::new(Kind::Refused, message).hint("nothing was changed: try again")
             }
@@ -215,7 +201,55 @@ impl From<StoreError> for CliError {
             StoreError::OldSqlite(_) | StoreError::Unreadable(_) | StoreError::Sqlite(_) => {
                 CliError::new(Kind::Failed, message)
             }
+            named => {
+                let (kind, hint) = about_a_name(&named);
+                CliError::new(kind, message).hint(hint)
+            }
         }
+    }
+}
+
+/// What to do where a queue, a calendar, a source or a follower is not as the command takes it to be.
+fn about_a_name(error: &StoreError) -> (Kind, &'static str) {
+    match error {
+        StoreError::NoSuchQueue(_) => (
+            Kind::NotFound,
+            "the queues are high, normal and low, and those you made",
+        ),
+        StoreError::QueueTaken(_) => (
+            Kind::Refused,
+            "`crake queue set` without --create changes it",
+        ),
+        StoreError::RankTaken(..) => (
+            Kind::Refused,
+            "`crake queue ls` shows the ranks; give the other one first another",
+        ),
+        StoreError::QueueInUse(_) => (
+            Kind::Refused,
+            "move its jobs with `crake edit JOB --queue Q` and let its runs end",
+        ),
+        StoreError::Circle(_) => (
+            Kind::Refused,
+            "take one of them out: `crake edit JOB --on-success none`",
+        ),
+        StoreError::NoSuchCalendar(_) => (
+            Kind::NotFound,
+            "`crake calendar ls` shows the calendars there are",
+        ),
+        StoreError::CalendarInUse(..) => (
+            Kind::Refused,
+            "take it from the job first, or put another in its place with --replace",
+        ),
+        StoreError::SourceTaken(_) => (
+            Kind::Refused,
+            "choose another name, or put this in its place with --replace",
+        ),
+        StoreError::NoSuchSource(_) => (
+            Kind::NotFound,
+            "`crake source ls` shows the sources there are",
+        ),
+        StoreError::SourceInUse(..) => (Kind::Refused, "remove the watch first"),
+        _ => (Kind::Failed, "`crake doctor` looks for what is wrong"),
     }
 }
 

@@ -65,6 +65,9 @@ mod run;
 mod run_as;
 pub mod selector;
 mod show;
+mod source;
+mod source_add;
+mod source_test;
 mod status;
 mod stopping;
 mod terms;
@@ -174,6 +177,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Ack(ack::AckArgs),
     Events(events::EventsArgs),
+    Source(source::SourceArgs),
     Daemon(daemon::DaemonArgs),
     Worker(worker::WorkerArgs),
     Queue(queue::QueueArgs),
@@ -213,6 +217,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Doctor(args) => doctor::doctor(ctx, args),
         Command::Ack(args) => ack::ack(ctx, args),
         Command::Events(args) => events::events(ctx, args),
+        Command::Source(args) => source::source(ctx, args),
         Command::Daemon(args) => daemon::daemon(ctx, args),
         Command::Worker(args) => worker::worker(ctx, args),
         Command::Queue(args) => queue::queue(ctx, args),

@@ -13,12 +13,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
 use crate::control::{Late, Server};
+use crate::crash;
 use crate::daemon::alarm::Alarm;
 use crate::daemon::api::Api;
 use crate::daemon::condition::Condition;
-
 use crate::daemon::fact::{Batch, Fact};
-use crate::daemon::firing::Firing;
+use crate::daemon::firing::{Firing, Seam};
 use crate::daemon::link::GOODBYE;
 use crate::daemon::lock::{make_dir, take_lock};
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
@@ -35,7 +35,7 @@ use crate::daemon::spawner::{Errand, Hand, Spawner};
 use crate::daemon::successor::{Guarded, Kin};
 use crate::model::{Fence, Holding, Note};
 use crate::process::{Pool, identity};
-use crate::schedule::Zone;
+use crate::schedule::{UnixMs, Zone};
 use crate::store::{StoreError, StoredOutput};
 
 /// What the firing thread is told.
@@ -60,8 +60,8 @@ pub enum Keep {
     Forget(Fence),
     /// Something in the store may have changed.
     Look,
-    /// Record what there is and end.
-    Stop,
+    /// Record what there is and end. What was due up to this instant is decided, nothing later is.
+    Stop(UnixMs),
 }
 
 /// Why the core could not start, or how it ended.
@@ -151,6 +151,7 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         BeginError::Store(e) => CoreError::Store(e),
         BeginError::Ring(source) => io_error("cannot use the ring", source),
     })?;
+    crash::point("recovered");
     begun.found.world.set_start_rate(setup.start_rate);
     // Output is taken out of the slots before these are told to forget it.
     let outputs = Arc::new(Outputs::with_logs(&setup.paths.logs));
@@ -186,6 +187,9 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     )
 }
 
+/// The seams of the firing side are crash points.
+const SEAM: Seam = crash::point;
+
 fn open_pool(setup: &Setup, refuge: &Refuge, boot_id: &str) -> Result<Pool, CoreError> {
     let (slots, clock) = (setup.paths.slots(), Arc::clone(&setup.clock));
     let pool = Pool::open(&slots, clock, boot_id.to_owned());
@@ -220,7 +224,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let pulse = Arc::new(Pulse::new(Arc::clone(&link)));
     let health = (Arc::default(), Arc::new(Condition::default()));
     let alarm = Alarm::new().map_err(wire)?;
-    let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
+    let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, SEAM);
     let mut hand = Hand(errand_tx.clone());
     firing.restart_unstarted(&begun.found.unstarted, &mut hand, parts.now.wall);
 
@@ -249,9 +253,8 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let api = Api::new(voices, Arc::clone(&setup.clock), health.clone(), watched);
     let desk = Desk::new(&setup.paths, Arc::clone(&setup.clock), keeper_tx.clone());
     listen(parts.server, api, desk.map_err(wire)?);
-    let clock = Arc::clone(&setup.clock);
-    let (to_keeper, beat_ms) = (keeper_tx.clone(), setup.beat_ms);
-    let facts = begun.facts;
+    let (clock, beats) = (Arc::clone(&setup.clock), Arc::clone(&pulse));
+    let (to_keeper, beat_ms, facts) = (keeper_tx.clone(), setup.beat_ms, begun.facts);
     let firing = named("firing", move || {
         fire(
             firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse, &health.1,
@@ -264,7 +267,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     link.say(GOODBYE);
     firing_tx.send(Tell::Stop);
     join(firing);
-    keeper_tx.send(Keep::Stop);
+    keeper_tx.send(Keep::Stop(beats.wall()));
     join(scribe);
     errand_tx.send(Errand::Leave);
     join(spawner);

@@ -9,6 +9,7 @@ use rustix::fs::inotify;
 
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
+use crate::crash;
 use crate::daemon::ailment::{Ailment, Said, note};
 use crate::daemon::care::{Care, Fault, PATIENCE};
 use crate::daemon::condition::Condition;
@@ -20,6 +21,7 @@ use crate::daemon::pruner::{Pruner, Scope};
 use crate::daemon::spawner::Errand;
 use crate::model::{Level, Note};
 use crate::process::identity;
+use crate::schedule::UnixMs;
 
 /// How often the store is told that the daemon is alive, where nothing else is written.
 const ALIVE_MS: i64 = 60_000;
@@ -118,8 +120,10 @@ impl Scribe {
             let stop = self.take_messages();
             let now = self.clock.now();
             let (look_at, fault) = self.step(now);
-            if stop && (self.keeper.behind() == 0 || self.give_up()) {
-                let _ = self.keeper.store_mut().touch_session(now.wall, true);
+            if let Some(decided) = stop
+                && (self.keeper.behind() == 0 || self.give_up())
+            {
+                let _ = self.keeper.store_mut().touch_session(decided, true);
                 return;
             }
             self.alive(now, fault);
@@ -127,16 +131,16 @@ impl Scribe {
         }
     }
 
-    /// Says whether to stop.
-    fn take_messages(&mut self) -> bool {
-        let mut stop = false;
+    /// Says whether to stop, and up to which instant everything is decided.
+    fn take_messages(&mut self) -> Option<UnixMs> {
+        let mut stop = None;
         for message in self.mailbox.take() {
             match message {
                 Keep::Batch(batch) => self.keeper.take(batch),
                 Keep::Forget(fence) => self.keeper.forget_output(fence),
                 Keep::Note(note) => self.untold.push(note),
                 Keep::Look => {}
-                Keep::Stop => stop = true,
+                Keep::Stop(decided) => stop = Some(decided),
             }
         }
         stop
@@ -153,6 +157,7 @@ impl Scribe {
         for fact in kept.facts {
             self.firing.send(Tell::Fact(fact));
         }
+        crash::point("before collect");
         for fence in kept.collected {
             self.spawner.send(Errand::Collected(fence));
         }

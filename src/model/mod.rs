@@ -5,6 +5,7 @@
 
 mod attempt;
 mod backoff;
+mod dsn;
 mod duration;
 mod evidence;
 mod follow;
@@ -16,7 +17,10 @@ mod queue;
 mod raw;
 mod record;
 mod retention;
+mod rows;
 mod run;
+mod secret;
+mod source;
 mod trouble;
 mod verdict;
 mod words;
@@ -24,6 +28,7 @@ mod worker;
 
 pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
 pub use backoff::Backoff;
+pub use dsn::{Address, Dsn, DsnError, SslMode};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use evidence::{Condition, Evidence, LONG_WAIT_MS, QUIET_MS, Subject, Wait, WaitFor};
 pub use follow::{Follow, Whence};
@@ -39,7 +44,10 @@ pub use queue::Queue;
 pub use raw::Raw;
 pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
 pub use retention::{Keep, Retention, RunLimits};
+pub use rows::{Cell, Rows};
 pub use run::{Origin, Outcome, QueuedRun, RunState};
+pub use secret::Secret;
+pub use source::{PasswordFrom, PoolLimits, Source, SourceEngine};
 pub use trouble::{Holder, Trouble, TroubleKind};
 pub use verdict::{MissReason, Verdict};
 pub use words::UnknownWord;

@@ -31,6 +31,7 @@ mod meter;
 mod obey;
 mod oom;
 mod overdue;
+pub mod own_file;
 mod place;
 mod pool;
 mod reap;

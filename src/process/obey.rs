@@ -5,6 +5,7 @@ use std::io;
 use rustix::net::{SocketFlags, accept_with};
 
 use crate::clock::Now;
+use crate::crash;
 use crate::model::{Fence, Order, Report, StopCause};
 use crate::process::begin::begin;
 use crate::process::capture::Recorder;
@@ -184,10 +185,13 @@ impl Worker<'_> {
             at: now.wall,
             limit: Limit::of(&order, now.boot),
         };
+        crash::point("worker before started");
         self.ledger.write_started(&started).map_err(fault)?;
+        crash::point("worker started");
         let out = self.slot.file("out").map_err(fault)?;
         let marks = marks(fence, &self.mark);
         let (job, grouped) = begin(&mut self.cgroup, &order, &marks)?;
+        crash::point("worker child runs");
         if let Some(process) = Identity::of(job.pid) {
             // Without the entry the marks in the environment still lead to the process.
             let _ = self.ledger.write_child(Child { fence, process });
@@ -223,7 +227,9 @@ impl Worker<'_> {
     // The end goes to disk before anyone hears of it.
     pub(in crate::process) fn settle(&mut self, fence: Fence, report: Report) {
         let ended = Ended { fence, report };
+        crash::point("worker before exit");
         let _ = self.ledger.write_exit(&ended);
+        crash::point("worker exit written");
         let Ended { fence, report } = ended;
         self.hand = Hand::Result {
             fence,

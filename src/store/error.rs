@@ -92,6 +92,15 @@ pub enum StoreError {
     /// What is in the file is no longer what was written.
     #[error("the store {} is damaged", .0.display())]
     Damaged(PathBuf),
+    /// There is a source of that name.
+    #[error("there is a source named \"{0}\" already")]
+    SourceTaken(String),
+    /// There is no source of that name.
+    #[error("no source named \"{0}\"")]
+    NoSuchSource(String),
+    /// A watch asks the source.
+    #[error("the source \"{0}\" is in use by the watch \"{1}\"")]
+    SourceInUse(String, String),
     /// A value in the file that no program of ours writes.
     #[error("the store holds what cannot be read: {0}")]
     Unreadable(String),

@@ -31,6 +31,7 @@ mod schedules;
 mod schema;
 mod sessions;
 mod share;
+mod sources;
 mod tidying;
 mod touched;
 mod usual;

@@ -11,6 +11,7 @@ use crate::store::{Result, StoreError};
 const MIGRATIONS: &[&str] = &[
     include_str!("0001_start.sql"),
     include_str!("0002_supervision.sql"),
+    include_str!("0003_sources.sql"),
 ];
 
 /// The version this program writes.

@@ -9,17 +9,20 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("schedule", &[]),
     ("clock", &["schedule"]),
+    ("crash", &[]),
     ("model", &["schedule"]),
     ("crontab", &["schedule", "model"]),
     ("engine", &["schedule", "model"]),
     ("config", &["schedule", "model"]),
     ("store", &["schedule", "model"]),
-    ("process", &["clock", "schedule", "model"]),
+    ("process", &["clock", "crash", "schedule", "model"]),
+    ("source", &["schedule", "model"]),
     ("control", &["schedule", "model"]),
     (
         "daemon",
         &[
-            "clock", "schedule", "model", "engine", "config", "store", "process", "control",
+            "clock", "crash", "schedule", "model", "engine", "config", "store", "process",
+            "source", "control",
         ],
     ),
     ("view", &["schedule", "model", "store"]),
@@ -27,7 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "clock", "schedule", "model", "crontab", "engine", "config", "store", "process",
-            "control", "daemon", "view",
+            "source", "control", "daemon", "view",
         ],
     ),
 ];
@@ -38,8 +41,9 @@ const FILE_LINES: usize = 400;
 /// Lines a function may have, from `fn` to its closing brace.
 const FUNCTION_LINES: usize = 70;
 
-/// Packages in `Cargo.lock`. Each must earn its place; raise it in the commit that says why.
-const LOCKED_PACKAGES: usize = 170;
+/// Packages in `Cargo.lock`, those for other systems among them. Each must earn its place; raise it
+/// in the commit that says why. The drivers of PostgreSQL and MySQL and TLS took 110 of them.
+const LOCKED_PACKAGES: usize = 280;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -1,6 +1,7 @@
 //! The slots as anybody may look at them, with the core alive or dead. Nothing is changed.
 
-use std::fs::{self, File};
+use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -10,6 +11,7 @@ use crate::model::{Carried, SlotLook};
 use crate::process::evidence::file::read;
 use crate::process::identity::Identity;
 use crate::process::ledger::decode_ledger;
+use crate::process::own_file::read_own;
 
 /// What each slot shows that has a living worker or an attempt nobody has collected, in the order
 /// of their numbers. `boot_id` is that of the present boot.
@@ -28,11 +30,11 @@ pub fn slot_looks(slots_dir: &Path, boot_id: &str, now: Now) -> Vec<SlotLook> {
 }
 
 fn look_at(dir: &Path, slot: u32, boot_id: &str, now: Now) -> SlotLook {
-    let entries = decode_ledger(&fs::read(dir.join("ledger")).unwrap_or_default());
+    let entries = decode_ledger(&bytes_of(&dir.join("ledger")));
     let started = entries.started.as_ref();
     let same_boot = started.is_none_or(|s| s.boot_id == boot_id);
     let worker = entries.worker.filter(|_| same_boot).filter(Identity::lives);
-    let evidence = read(&fs::read(dir.join("evidence")).unwrap_or_default())
+    let evidence = read(&bytes_of(&dir.join("evidence")))
         .filter(|e| started.is_some_and(|s| s.fence == e.fence));
     let carried = started.map(|s| Carried {
         run: s.run,
@@ -55,8 +57,16 @@ fn look_at(dir: &Path, slot: u32, boot_id: &str, now: Now) -> SlotLook {
     }
 }
 
+// Whoever looks must not wait for what may lie there in the place of a file of ours.
+fn bytes_of(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Half a ledger says as little as none.
+    let _ = read_own(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    bytes
+}
+
 fn is_locked(dir: &Path) -> bool {
-    let Ok(file) = File::open(dir.join("lock")) else {
+    let Ok(file) = read_own(&dir.join("lock")) else {
         return false;
     };
     flock(&file, FlockOperation::NonBlockingLockShared).is_err()

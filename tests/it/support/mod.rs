@@ -5,6 +5,7 @@ pub mod facility;
 pub mod instance;
 pub mod sandbox;
 pub mod seen;
+pub mod servers;
 pub mod sides;
 pub mod ticking;
 pub mod volume;
