@@ -4,7 +4,7 @@
 //! (`tests/it/tidy.rs` holds them to it):
 //!
 //! `clock` · `schedule` · `model` · `crontab` · `engine` · `config` · `store` · `process` ·
-//! `control` · `daemon` · `view` · `cli`
+//! `control` · `daemon` · `view` · `tui` · `cli`
 
 pub mod cli;
 pub mod clock;
@@ -17,4 +17,5 @@ pub mod model;
 pub mod process;
 pub mod schedule;
 pub mod store;
+pub mod tui;
 pub mod view;

@@ -53,6 +53,7 @@ pub fn history(ctx: &Context, args: HistoryArgs) -> Result<u8, CliError> {
         since: args.since.map(|t| past(ctx, &t)).transpose()?,
         after: None,
         limit: Some(args.limit),
+        ..RunFilter::default()
     };
     let runs = store.runs(&filter)?;
     let items = Items::new(&ctx.zone);

@@ -62,6 +62,9 @@ mod stopping;
 mod terms;
 mod toml_form;
 mod toml_terms;
+mod top;
+mod top_acts;
+mod top_logs;
 mod upgrade;
 mod wait;
 mod waiting;
@@ -157,6 +160,8 @@ enum Command {
     Missed(missed::MissedArgs),
     Audit(audit::AuditArgs),
     Status(status::StatusArgs),
+    #[command(visible_alias = "tui")]
+    Top(top::TopArgs),
     Check(check::CheckArgs),
     Doctor(doctor::DoctorArgs),
     Events(events::EventsArgs),
@@ -192,6 +197,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Missed(args) => missed::missed(ctx, args),
         Command::Audit(args) => audit::audit(ctx, args),
         Command::Status(args) => status::status(ctx, args),
+        Command::Top(args) => top::top(ctx, args),
         Command::Check(args) => check::check(ctx, args),
         Command::Doctor(args) => doctor::doctor(ctx, args),
         Command::Events(args) => events::events(ctx, args),

@@ -5,3 +5,6 @@ CREATE TABLE ack(
 
 -- Why we ended an attempt, where we did.
 ALTER TABLE attempt ADD COLUMN stop TEXT;
+
+-- What ended lately, for overviews: the day's totals and the last runs must not read all of them.
+CREATE INDEX run_ended ON run(ended_at) WHERE ended_at IS NOT NULL;

@@ -119,6 +119,8 @@ pub struct RunFilter {
     pub since: Option<UnixMs>,
     /// Numbered above this one.
     pub after: Option<RunId>,
+    /// Numbered below this one.
+    pub before: Option<RunId>,
     /// At most so many, the newest.
     pub limit: Option<usize>,
 }
@@ -209,6 +211,10 @@ impl Store {
         if let Some(after) = filter.after {
             sql.push_str(" AND r.id > ?");
             values.push(Box::new(after.0));
+        }
+        if let Some(before) = filter.before {
+            sql.push_str(" AND r.id < ?");
+            values.push(Box::new(before.0));
         }
         sql.push_str(" ORDER BY r.id DESC LIMIT ?");
         values.push(Box::new(

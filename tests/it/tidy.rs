@@ -24,10 +24,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("view", &["schedule", "model", "store"]),
     (
+        "tui",
+        &["clock", "schedule", "model", "store", "control", "view"],
+    ),
+    (
         "cli",
         &[
             "clock", "schedule", "model", "crontab", "engine", "config", "store", "process",
-            "control", "daemon", "view",
+            "control", "daemon", "view", "tui",
         ],
     ),
 ];
@@ -39,7 +43,7 @@ const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 70;
 
 /// Packages in `Cargo.lock`. Each must earn its place; raise it in the commit that says why.
-const LOCKED_PACKAGES: usize = 170;
+const LOCKED_PACKAGES: usize = 205;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
