@@ -30,6 +30,10 @@ pub struct Data {
     pub jobs: Arc<Vec<JobLine>>,
     /// The last runs of the jobs that are in sight, oldest first.
     pub bars: BTreeMap<String, Vec<Bar>>,
+    /// The day of the jobs that are in sight.
+    pub lanes: BTreeMap<String, Day>,
+    /// More on the job under the cursor.
+    pub chosen: Option<Chosen>,
     /// The window of runs asked for, newest first.
     pub runs: Vec<RunRow>,
     /// Whether there are older runs than those of the window.
@@ -59,6 +63,25 @@ pub struct Live {
     pub pace: Pace,
     /// The median of its job's last good runs, milliseconds.
     pub usual_ms: Option<i64>,
+}
+
+/// What a question about a job has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// The job.
+    pub job: String,
+    /// When it fires next.
+    pub next_at: Option<UnixMs>,
+    /// From SIGTERM to SIGKILL, milliseconds.
+    pub kill_grace_ms: i64,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Its last run that is over.
+    pub last: Option<RunId>,
+    /// Fires missed that nobody did anything about.
+    pub missed: i64,
+    /// Most of them that are caught up at once.
+    pub catch_up_max: u32,
 }
 
 /// A planned instant to come.
@@ -94,6 +117,8 @@ pub struct Cell {
     pub missed: u32,
     /// Schedules that fire in it.
     pub planned: u32,
+    /// Runs that were alive in it and still are.
+    pub alive: u32,
 }
 
 /// A job in a list.

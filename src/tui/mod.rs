@@ -6,7 +6,6 @@
 //! store in a thread of its own. The dashboard names no process and no command: who starts it
 //! passes in functions for what it cannot know by itself (`sources`).
 
-#[allow(dead_code)]
 mod columns;
 pub mod data;
 mod event_loop;

@@ -2,6 +2,7 @@
 
 use crate::model::RunId;
 use crate::tui::screens::CHROME;
+use crate::tui::screens::runs;
 use crate::tui::sources::Place;
 use crate::tui::state::{Kind, Page, RowId, State, Tab};
 
@@ -12,6 +13,10 @@ pub struct Want {
     pub jobs: bool,
     /// Jobs whose last runs are in sight.
     pub bars: Vec<String>,
+    /// The day of those jobs as well.
+    pub lanes: bool,
+    /// The job under the cursor.
+    pub chosen: Option<String>,
     /// So many runs, where runs are listed.
     pub runs: Option<RunsWanted>,
     /// Missed fires and gaps.
@@ -79,9 +84,77 @@ pub fn want(state: &State) -> Want {
             want.log = Some((run, attempt, state.log.place));
         }
     }
+    want.chosen = job_of(state);
     if state.kind() == Kind::Tab(Tab::Jobs) {
+        want.lanes = state.is_other();
         want.jobs = true;
         want.missed = true;
     }
     want
+}
+
+/// The job that keys act on: the one under the cursor, or the one the page is about.
+pub fn job_of(state: &State) -> Option<String> {
+    let run_of = |run| runs::find(state, &RowId::Run(run)).map(|run| run.job.clone());
+    match state.page() {
+        Page::Job(job) => return Some(job),
+        Page::Run(run) | Page::Log(run, _) => return run_of(run),
+        Page::Tab(_) => {}
+    }
+    match state.list().selected()? {
+        RowId::Job(job) | RowId::Next(job, _) | RowId::Missed(job, ..) => Some(job.clone()),
+        RowId::Alert(_, job, _) => job.clone(),
+        RowId::Run(run) => run_of(*run),
+        RowId::Worker(name) => {
+            let worker = state
+                .data
+                .workers
+                .iter()
+                .find(|worker| worker.name == *name);
+            worker.and_then(|worker| worker.job.clone())
+        }
+    }
+}
+
+/// The run that keys act on.
+pub fn run_of(state: &State) -> Option<RunId> {
+    match state.page() {
+        Page::Run(run) | Page::Log(run, _) => return Some(run),
+        Page::Job(job) => {
+            let detail = state.data.job.as_ref().filter(|detail| detail.name == job);
+            return detail
+                .and_then(|detail| detail.runs.first())
+                .map(|run| run.run);
+        }
+        Page::Tab(_) => {}
+    }
+    let list = state.list();
+    match list.selected()? {
+        RowId::Run(run) | RowId::Alert(_, _, Some(run)) => Some(*run),
+        RowId::Worker(name) => {
+            let worker = state
+                .data
+                .workers
+                .iter()
+                .find(|worker| worker.name == *name);
+            worker.and_then(|worker| worker.run)
+        }
+        RowId::Missed(..) => None,
+        RowId::Job(job) | RowId::Next(job, _) | RowId::Alert(_, Some(job), None) => {
+            let live = state
+                .data
+                .live
+                .iter()
+                .rev()
+                .find(|live| live.run.job == *job);
+            let chosen = state
+                .data
+                .chosen
+                .as_ref()
+                .filter(|chosen| chosen.job == *job);
+            live.map(|live| live.run.run)
+                .or(chosen.and_then(|chosen| chosen.last))
+        }
+        RowId::Alert(_, None, None) => None,
+    }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::model::{RunId, RunState};
 use crate::schedule::{UnixMs, Zone};
-use crate::store::{Result, RunFilter, RunRow, Store};
-use crate::tui::data::{Bar, Data, Day, JobLine, Live, LogLine, NextFire, Why};
+use crate::store::{CellCount, Result, RunFilter, RunRow, Store};
+use crate::tui::data::{Bar, Data, Day, JobLine, Live, LogLine, LogPage, NextFire, Why};
 use crate::tui::feed::definitions::Definitions;
 use crate::tui::feed::or_nothing;
 use crate::tui::sources::{Facts, Place};
@@ -46,11 +46,11 @@ pub struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Looks.
+    /// Reads what every screen shows.
     ///
     /// # Errors
     /// Those of reading.
-    pub fn take(&self, definitions: &mut Definitions, facts: &mut Facts<'_>) -> Result<Data> {
+    pub fn common(&self, definitions: &mut Definitions, facts: &Facts<'_>) -> Result<Data> {
         let (store, now) = (self.store, self.now);
         definitions.refresh(store, self.zone, now)?;
         let mut data = Data {
@@ -67,23 +67,64 @@ impl Look<'_> {
             Ok(workers) => data.workers = workers,
             Err(e) => data.error = Some(e),
         }
-        if self.want.missed {
-            data.missed = store.missed(None, i64::MIN)?;
-            data.gaps = store.gaps(now - 7 * 86_400_000)?;
-        }
-        if self.want.jobs {
-            data.jobs = Arc::new(self.jobs(&data)?);
-            data.bars = self.bars()?;
-        }
-        self.rest(&mut data, facts)?;
         Ok(data)
     }
 
-    fn rest(&self, data: &mut Data, facts: &mut Facts<'_>) -> Result<()> {
-        if let Some((job, run)) = &self.want.why {
-            data.why = Some(self.why(job.as_deref(), *run, facts)?);
+    /// Reads what the screen in sight needs.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn wanted(&self, data: &mut Data, facts: &mut Facts<'_>) -> Result<()> {
+        let (store, now, want) = (self.store, self.now, self.want);
+        if want.missed {
+            data.missed = store.missed(None, i64::MIN)?;
+            data.gaps = store.gaps(now - 7 * 86_400_000)?;
         }
+        if want.jobs {
+            data.jobs = Arc::new(self.jobs(data)?);
+            data.bars = self.bars()?;
+            data.lanes = if want.lanes {
+                self.lanes(data)?
+            } else {
+                BTreeMap::new()
+            };
+        }
+        if let Some(wanted) = &want.runs {
+            (data.runs, data.more_runs) = self.runs(wanted, data)?;
+        }
+        data.chosen = match &want.chosen {
+            Some(job) => self.chosen(job)?,
+            None => None,
+        };
+        data.run = match want.run {
+            Some(run) => self.run_detail(run)?,
+            None => None,
+        };
+        data.job = match &want.job {
+            Some(job) => self.job_detail(job, facts)?,
+            None => None,
+        };
+        data.log = match want.log {
+            Some((run, attempt, place)) => Some(self.output(run, attempt, place, facts)?),
+            None => None,
+        };
+        data.why = match &want.why {
+            Some((job, run)) => Some(self.why(job.as_deref(), *run, facts)?),
+            None => None,
+        };
         Ok(())
+    }
+
+    fn output(
+        &self,
+        run: RunId,
+        attempt: u32,
+        place: Place,
+        facts: &mut Facts<'_>,
+    ) -> Result<LogPage> {
+        let latest = self.store.run(run)?.map_or(1, |run| run.attempt.max(1));
+        let attempt = if attempt == 0 { latest } else { attempt };
+        Ok((facts.logs)(self.store, run, attempt, place))
     }
 
     fn live(&self) -> Result<Vec<Live>> {
@@ -142,13 +183,7 @@ impl Look<'_> {
     fn day(&self, definitions: &Definitions) -> Result<Day> {
         let mut day = definitions.day.clone();
         for count in self.store.cells(day.from, day.cell_ms)? {
-            let place = usize::try_from(count.cell).ok();
-            if let Some(cell) = place.and_then(|i| day.cells.get_mut(i)) {
-                let add = |to: &mut u32, n: i64| *to += u32::try_from(n).unwrap_or(u32::MAX);
-                add(&mut cell.good, count.good);
-                add(&mut cell.bad, count.bad);
-                add(&mut cell.missed, count.missed);
-            }
+            add(&mut day, &count);
         }
         Ok(day)
     }
@@ -235,5 +270,16 @@ impl Look<'_> {
             why.owner = row.job.spec.owner;
         }
         Ok(why)
+    }
+}
+
+/// Adds what was counted in a cell to it.
+pub fn add(day: &mut Day, count: &CellCount) {
+    let place = usize::try_from(count.cell).ok();
+    if let Some(cell) = place.and_then(|i| day.cells.get_mut(i)) {
+        let add = |to: &mut u32, n: i64| *to += u32::try_from(n).unwrap_or(u32::MAX);
+        add(&mut cell.good, count.good);
+        add(&mut cell.bad, count.bad);
+        add(&mut cell.missed, count.missed);
     }
 }

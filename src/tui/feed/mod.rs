@@ -3,6 +3,7 @@
 //! It holds no transaction while it sleeps, so it keeps no checkpoint from going on.
 
 mod definitions;
+mod details;
 mod look;
 
 use std::path::{Path, PathBuf};
@@ -120,7 +121,7 @@ impl<'a> Feed<'a> {
     /// Reads until the wire is closed.
     pub fn run(mut self, wire: &Wire, to: &Sender<Message>) {
         let (mut asked_at, mut read_at, mut changed_at) = (i64::MIN / 2, i64::MIN / 2, 0);
-        let mut rest = 0;
+        let (mut rest, mut asked) = (0, false);
         loop {
             let now = self.clock.now().mono;
             if now - asked_at >= ASK_MS {
@@ -135,9 +136,10 @@ impl<'a> Feed<'a> {
                 if changed {
                     changed_at = now;
                 }
-                if changed || stale {
+                if changed || stale || asked {
+                    asked = false;
                     let began = self.clock.now().mono;
-                    self.read();
+                    self.read(changed || stale);
                     read_at = self.clock.now().mono;
                     rest = (read_at - began) * (SHARE - 1);
                     let _ = to.send(Message::Data(Box::new(self.data.clone())));
@@ -150,7 +152,7 @@ impl<'a> Feed<'a> {
                 Some(None) => {}
                 Some(Some(want)) => {
                     self.want = want;
-                    read_at = i64::MIN / 2;
+                    asked = true;
                     changed_at = now;
                     rest = 0;
                 }
@@ -165,7 +167,7 @@ impl<'a> Feed<'a> {
             self.ask();
             self.has_changed();
         }
-        self.read();
+        self.read(true);
         (self.data.clone(), self.daemon.clone())
     }
 
@@ -222,7 +224,8 @@ impl<'a> Feed<'a> {
         }
     }
 
-    fn read(&mut self) {
+    /// Reads all, or only what the screen needs beside what was read before.
+    fn read(&mut self, all: bool) {
         let Some(open) = &self.open else {
             return;
         };
@@ -234,7 +237,19 @@ impl<'a> Feed<'a> {
             daemon: &self.daemon,
             want: &self.want,
         };
-        match look.take(&mut self.definitions, &mut self.facts) {
+        let mut data = if all || self.data.status.is_none() {
+            look.common(&mut self.definitions, &self.facts)
+        } else {
+            let mut data = self.data.clone();
+            data.error = None;
+            Ok(data)
+        };
+        if let Ok(data) = &mut data
+            && let Err(e) = look.wanted(data, &mut self.facts)
+        {
+            data.error = Some(e.to_string());
+        }
+        match data {
             Ok(data) => self.data = data,
             Err(e) => self.data.error = Some(e.to_string()),
         }

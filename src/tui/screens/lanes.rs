@@ -17,6 +17,18 @@ pub fn strip(state: &State, pen: &mut Pen<'_>, x: usize, y: usize) {
     hours(state, pen, &day, x, y + 1);
 }
 
+/// Paints the day of one job.
+pub fn lane(state: &State, pen: &mut Pen<'_>, day: &Day, x: usize, y: usize) {
+    let most = day.cells.iter().map(|c| c.good).max().unwrap_or(0);
+    for (i, cell) in day.cells.iter().enumerate() {
+        let (sign, role) = match sign(day, i, *cell, u64::from(most), state.now) {
+            (" " | "┃", _) if cell.alive > 0 => ("━", Role::Alive),
+            (sign, role) => (sign, role),
+        };
+        pen.text(x + i, y, 1, sign, role);
+    }
+}
+
 /// Writes the hours under, or over, the cells of a day.
 pub fn hours(state: &State, pen: &mut Pen<'_>, day: &Day, x: usize, y: usize) {
     let zone = &state.setting.zone;
@@ -75,6 +87,7 @@ pub fn fit(day: &Day, width: usize) -> Day {
             bad: sum.bad + cell.bad,
             missed: sum.missed + cell.missed,
             planned: sum.planned.max(cell.planned),
+            alive: sum.alive.max(cell.alive),
         })
     });
     Day {

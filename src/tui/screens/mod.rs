@@ -1,16 +1,27 @@
 //! The screens: each paints the state and nothing else. No screen reads a file or a clock.
 
 mod chrome;
-pub mod lanes;
+pub mod job;
+pub mod jobs;
+mod lanes;
+mod listing;
+pub mod log;
+pub mod missed;
+mod modal;
 pub mod overview;
+pub mod run;
+pub mod runs;
+pub mod text;
 mod tiny;
+mod watches;
 mod why;
+pub mod workers;
 
 use ratatui::Frame;
 
 use crate::tui::paint::{Pen, rows};
 use crate::tui::state::{Page, State, Tab};
-use crate::tui::theme::to_ascii;
+use crate::tui::theme::{Role, to_ascii};
 
 /// Fewer columns than this, or fewer rows, get two lines of counts.
 pub const SMALLEST: (u16, u16) = (40, 8);
@@ -33,6 +44,9 @@ pub fn draw(state: &State, frame: &mut Frame<'_>) {
         draw_page(state, &mut pen.on(body));
         chrome::footer(state, &mut pen);
     }
+    if let Some(modal) = &state.modal {
+        modal::draw(modal, &mut pen);
+    }
     if theme.ascii {
         to_ascii(buffer);
     }
@@ -41,6 +55,26 @@ pub fn draw(state: &State, frame: &mut Frame<'_>) {
 fn draw_page(state: &State, pen: &mut Pen<'_>) {
     match state.page() {
         Page::Tab(Tab::Overview) => overview::draw(state, pen),
-        _ => {}
+        Page::Tab(Tab::Jobs) => jobs::draw(state, pen),
+        Page::Tab(Tab::Runs) => runs::draw(state, pen),
+        Page::Tab(Tab::Missed) => missed::draw(state, pen),
+        Page::Tab(Tab::Workers) => workers::draw(state, pen),
+        Page::Tab(Tab::Watches) => watches::draw(pen),
+        Page::Tab(Tab::Logs) => {
+            pen.rule(0, &[("LOGS", Role::Head)], "");
+            let text = "no run is chosen: go to one and press l";
+            pen.text(2, 1, 60, text, Role::Dim);
+        }
+        Page::Log(run, _) => log::draw(state, run, pen),
+        Page::Job(_) | Page::Run(_) => text::draw(pen, &lines(state), state.list().offset),
+    }
+}
+
+/// The lines of a page that is a text; none of others.
+pub fn lines(state: &State) -> Vec<text::Line> {
+    match state.page() {
+        Page::Job(job) => job::lines(state, &job),
+        Page::Run(run) => run::lines(state, run),
+        Page::Tab(_) | Page::Log(..) => Vec::new(),
     }
 }

@@ -1,6 +1,11 @@
 //! What a message changes, and what is to be done outside because of it. Pure.
 
+mod copying;
+mod deeds;
 mod keys;
+mod modals;
+mod mouse;
+mod palette;
 mod settle;
 
 use ratatui::crossterm::event::KeyEventKind;
@@ -15,7 +20,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let effects = match message {
         Message::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
         Message::Key(key) => keys::key(state, &key),
-        Message::Mouse(_) => Vec::new(),
+        Message::Mouse(mouse) => mouse::mouse(state, &mouse),
         Message::Size(width, height) => {
             state.size = (width, height);
             Vec::new()
