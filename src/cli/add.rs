@@ -1,5 +1,6 @@
 //! `crake add`: a new job.
 
+use crate::cli::after_flags;
 use crate::cli::context::Context;
 use crate::cli::draft::{self, Draft};
 use crate::cli::error::CliError;
@@ -67,5 +68,6 @@ pub fn add(ctx: &Context, args: AddArgs) -> Result<u8, CliError> {
         },
     )?;
     draft::warn(ctx, &schedules);
+    after_flags::warn_of_unknown(ctx, &store, &job.name)?;
     Ok(0)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::config::Paths;
-use crate::control::{ControlError, PATIENCE, Reply, Request, ask, ask_within};
+use crate::control::{ControlError, PATIENCE, Reply, Request, SILENT, ask, ask_within};
 use crate::daemon::restarts::Trouble;
 use crate::store::Store;
 use crate::view::Daemon;
@@ -60,6 +60,14 @@ pub fn heard(paths: &Paths, patience: Duration) -> Daemon {
             ..Daemon::default()
         },
     }
+}
+
+/// The daemon, where it says that the disk of the store does not answer.
+pub fn cut_off(ctx: &Context) -> Option<Daemon> {
+    let daemon = heard(&ctx.paths, PATIENCE);
+    let waits = |why: &String| why.contains(SILENT);
+    let cut_off = daemon.up && daemon.degraded.as_ref().is_some_and(waits);
+    cut_off.then_some(daemon)
 }
 
 /// Whether a daemon answers.

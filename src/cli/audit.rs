@@ -76,6 +76,13 @@ fn write(ctx: &Context, audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         "{span}: {} planned, {} in the ledger, {} missing, {} extra, {} duplicate",
         audit.planned, audit.ledger, audit.missing, audit.extra, audit.duplicate
     )?;
+    if let Some(at) = audit.kept_since {
+        let at = stamp(at, &ctx.zone, now);
+        writeln!(
+            out,
+            "the ledger is kept since {at}; what was before was pruned"
+        )?;
+    }
     for d in &audit.differences {
         let what = match d.kind {
             Kind::Missing => format!("{} without a row", count(d.count, "instant")),

@@ -23,6 +23,7 @@ use crate::daemon::program::called_by;
 use crate::daemon::restarts::Trouble;
 use crate::daemon::successor::Guarded;
 use crate::daemon::ward::{NOT_YET, Ward};
+use crate::engine::START_RATE;
 use crate::schedule::Zone;
 use crate::store::StoreError;
 
@@ -46,8 +47,12 @@ pub struct DaemonArgs {
     /// Most runs alive at once
     #[arg(long, value_name = "N", default_value_t = SLOTS, value_parser = clap::value_parser!(u32).range(1..=4096))]
     slots: u32,
+    /// Most starts a second of runs that make up for what was missed, beyond the first that fill
+    /// three of four slots; what is on time is not counted
+    #[arg(long, value_name = "N", default_value_t = START_RATE, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    start_rate: u32,
     /// Have the daemon that runs go over to the program now installed in its place, and wait for it
-    #[arg(long, conflicts_with = "slots")]
+    #[arg(long, conflicts_with_all = ["slots", "start_rate"])]
     upgrade: bool,
 }
 
@@ -69,7 +74,7 @@ pub fn daemon(ctx: &Context, args: DaemonArgs) -> Result<u8, CliError> {
     ]
     .into_iter()
     .map(|p| p.clone().into_os_string())
-    .chain([args.slots.to_string().into()])
+    .chain([args.slots, args.start_rate].map(|number| number.to_string().into()))
     .collect();
     let name = std::env::args_os().next().map(PathBuf::from);
     let program = called_by(
@@ -120,7 +125,7 @@ pub fn guardian_main(arguments: &[OsString]) -> u8 {
     })
 }
 
-/// What `crake __core HOME STORE SOCKET SPOOL LOGS SLOTS --program PATH --guardian PID [--again FACTS] [--managed]
+/// What `crake __core HOME STORE SOCKET SPOOL LOGS SLOTS RATE --program PATH --guardian PID [--again FACTS] [--managed]
 /// [--beat MS]` does: keeps time as the core of a guardian, to which it beats through descriptor 0.
 pub fn core_main(arguments: &[OsString]) -> u8 {
     // A thread that panics must not leave the others behind: the guardian starts a new core.
@@ -156,18 +161,18 @@ fn coded(error: CliError) -> (CliError, u8) {
 
 fn core_setup(arguments: &[OsString]) -> Result<Setup, CliError> {
     let path = |index: usize| arguments.get(index).map(PathBuf::from);
-    let slots = arguments
-        .get(5)
-        .and_then(|s| s.to_str())
-        .and_then(|s| s.parse().ok());
-    let (Some(home), Some(store), Some(socket), Some(spool), Some(logs), Some(slots)) =
-        (path(0), path(1), path(2), path(3), path(4), slots)
+    let number = |index: usize| arguments.get(index)?.to_str()?.parse().ok();
+    let [home, store, socket, spool, logs] = [0, 1, 2, 3, 4].map(path);
+    let (Some(home), Some(store), Some(socket), Some(spool), Some(logs)) =
+        (home, store, socket, spool, logs)
     else {
-        return Err(CliError::new(
-            Kind::Usage,
-            "a core is started by `crake daemon`",
-        ));
+        return Err(not_for_people());
     };
+    let Some(slots) = number(5) else {
+        return Err(not_for_people());
+    };
+    // A guardian of an older program says nothing of it.
+    let start_rate = number(6).unwrap_or(START_RATE);
     // What stands before this the guardian was given, what follows it says itself.
     let split = arguments.iter().position(|a| a == "--program");
     let (ours, _) = arguments.split_at(split.unwrap_or(arguments.len()));
@@ -195,6 +200,7 @@ fn core_setup(arguments: &[OsString]) -> Result<Setup, CliError> {
         },
         zone,
         slots,
+        start_rate,
         again: option("--again").map(|facts| {
             // What cannot be read of them is not worth a core.
             serde_json::from_slice(facts.as_bytes()).unwrap_or_default()
@@ -215,6 +221,11 @@ fn core_setup(arguments: &[OsString]) -> Result<Setup, CliError> {
     })
 }
 
+fn not_for_people() -> CliError {
+    CliError::new(Kind::Usage, "a core is started by `crake daemon`")
+}
+
+/// A descriptor that becomes readable at each SIGTERM and SIGINT. SIGHUP, which a closed terminal
 /// A descriptor that becomes readable at each of these signals. SIGHUP, which a closed terminal
 /// sends, changes nothing.
 fn signals(which: &[i32]) -> Result<OwnedFd, CliError> {

@@ -2,7 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
-use crate::cli::{read_schedule, terms};
+use crate::cli::{read_schedule, run_as, terms};
 use crate::control::{self, Request};
 use crate::model::{Command, Engine, Job, Policy, Raw, Spec, check_name};
 use crate::schedule::{Schedule, describe, seed_of};
@@ -74,6 +74,9 @@ impl Draft {
             Command::Argv(argv) if argv.iter().any(holds_nul) => return Err(nul("the command")),
             Command::Line(_) | Command::Argv(_) => {}
         }
+        if self.spec.verify.as_ref().is_some_and(holds_nul) {
+            return Err(nul("the line that verifies it"));
+        }
         for (variable, value) in &self.spec.env {
             if variable.is_empty() || variable.contains(['=', '\0']) || holds_nul(value) {
                 let text = format!("\"{variable}\" cannot be a variable's name");
@@ -91,7 +94,10 @@ impl Draft {
             .collect();
         let job = Job {
             name: name.to_owned(),
-            spec: self.spec.clone(),
+            spec: Spec {
+                limits: run_as::checked(ctx, &self.spec.limits)?,
+                ..self.spec.clone()
+            },
             policy: self.policy.clone(),
             pauses: Vec::new(),
             version,

@@ -2,6 +2,7 @@
 
 use clap_complete::engine::ArgValueCandidates;
 
+use crate::cli::after_flags;
 use crate::cli::context::Context;
 use crate::cli::draft::{self, Draft};
 use crate::cli::error::{CliError, Kind};
@@ -130,6 +131,7 @@ fn answer(
     )?;
     if let Some(schedules) = &schedules {
         draft::warn(ctx, schedules);
+        after_flags::warn_of_unknown(ctx, &store, name)?;
     }
     Ok(0)
 }

@@ -7,8 +7,11 @@ use std::path::Path;
 use crate::cli::context::Context;
 use crate::cli::env::variables;
 use crate::cli::error::{CliError, Kind};
+use crate::cli::flags::bytes;
+use crate::cli::limit_flags::LimitFlags;
 use crate::cli::moment;
 use crate::cli::run::detached;
+use crate::cli::run_as;
 use crate::model::{Command, Job, Origin, Policy, Raw, RunId, Spec, check_name};
 use crate::schedule::UnixMs;
 use crate::store::{Request, StoreError};
@@ -52,6 +55,11 @@ pub struct EnqueueArgs {
     /// Where it runs; here if not given
     #[arg(long, value_name = "DIR")]
     cwd: Option<String>,
+    /// Bytes of output kept, such as 64K or 1M
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    output_max: Option<u64>,
+    #[command(flatten)]
+    limits: LimitFlags,
     /// The program and its arguments
     #[arg(value_name = "CMD", required = true, last = true)]
     command: Vec<OsString>,
@@ -79,7 +87,8 @@ fn insert(
     run_at: UnixMs,
     now: UnixMs,
 ) -> Result<RunId, CliError> {
-    let (spec, policy) = (spec(args)?, policy(args));
+    let (mut spec, policy) = (spec(args)?, policy(args));
+    spec.limits = run_as::checked(ctx, &spec.limits)?;
     let mut store = ctx.write()?;
     for number in now..now + TRIES {
         let name = name(args, number)?;
@@ -119,12 +128,16 @@ fn spec(args: &EnqueueArgs) -> Result<Spec, CliError> {
         Some(dir) => std::path::absolute(dir)?,
         None => std::env::current_dir()?,
     };
-    Ok(Spec {
+    let plain = Spec::of(Command::Argv(args.command.iter().map(raw).collect()));
+    let mut spec = Spec {
         env: variables(&args.env)?,
         cwd: Some(cwd.to_string_lossy().into_owned()),
         origin: Some("enqueue".to_owned()),
-        ..Spec::of(Command::Argv(args.command.iter().map(raw).collect()))
-    })
+        output_max: args.output_max.unwrap_or(plain.output_max),
+        ..plain
+    };
+    args.limits.apply(&mut spec);
+    Ok(spec)
 }
 
 fn policy(args: &EnqueueArgs) -> Policy {

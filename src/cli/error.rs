@@ -160,6 +160,14 @@ impl From<StoreError> for CliError {
                 .hint("`crake wait` waits for them, `crake kill` ends them"),
             StoreError::NoSuchQueue(_) => CliError::new(Kind::NotFound, message)
                 .hint("the queues are high, normal and low, and those you made"),
+            StoreError::QueueTaken(_) => CliError::new(Kind::Refused, message)
+                .hint("`crake queue set` without --create changes it"),
+            StoreError::RankTaken(..) => CliError::new(Kind::Refused, message)
+                .hint("`crake queue ls` shows the ranks; give the other one first another"),
+            StoreError::QueueInUse(_) => CliError::new(Kind::Refused, message)
+                .hint("move its jobs with `crake edit JOB --queue Q` and let its runs end"),
+            StoreError::Circle(_) => CliError::new(Kind::Refused, message)
+                .hint("take one of them out: `crake edit JOB --on-success none`"),
             StoreError::NoSuchCalendar(_) => CliError::new(Kind::NotFound, message)
                 .hint("`crake calendar ls` shows the calendars there are"),
             StoreError::CalendarInUse(..) => CliError::new(Kind::Refused, message)

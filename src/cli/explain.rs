@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::selector::select;
-use crate::cli::{complete, explain_job, next_sources, read_schedule};
+use crate::cli::{ack, complete, explain_job, next_sources, read_schedule};
 use crate::model::check_name;
 use crate::schedule::{DstNote, Explanation, Schedule, UnixMs};
 use crate::store::{NewSchedule, Store};
@@ -184,17 +184,15 @@ fn of_run(ctx: &Context, store: &Store, what: &str) -> Result<u8, CliError> {
     let why = words::origin(&run, expr, by.as_deref(), zone);
     let mut lines = vec![format!("run #{} of {}: {why}", run.run, run.job)];
     lines.push(words::run(&run, zone));
-    for attempt in store.attempts(run.run)? {
-        let outcome = attempt.outcome.map_or("alive", |outcome| outcome.as_str());
-        let reason = attempt.reason.map_or(String::new(), |r| format!(": {r}"));
-        let at = attempt.started_at.unwrap_or(attempt.claimed_at);
-        let at = in_full(at, zone);
-        lines.push(format!("attempt {}  {at}  {outcome}{reason}", attempt.n));
-    }
+    let attempts = store.attempts(run.run)?;
+    lines.extend(attempts.iter().map(|attempt| words::attempt(attempt, zone)));
+    lines.extend(run.ack.as_ref().map(|ack| ack::in_words(ctx, ack)));
     lines.push(format!("`crake logs {}` shows what it wrote", run.run));
-    let mut value = Items::new(zone).run(&run);
+    let items = Items::new(zone);
+    let mut value = items.run(&run);
     value["schedule"] = json!(expr);
     value["verdict"] = json!(fire.map(|fire| fire.verdict));
     value["requested_by"] = json!(by);
+    value["attempts"] = attempts.iter().map(|a| items.attempt(a)).collect();
     tell(ctx, value, &lines)
 }

@@ -6,7 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::explain::{FIRES, fire_item, fire_line, schedule_item, schedule_lines};
 use crate::cli::item::{self, JobItem};
-use crate::cli::{alive, moment, read_schedule, terms};
+use crate::cli::{after_flags, alive, moment, read_schedule, terms};
 use crate::model::{Overlap, RunState};
 use crate::schedule::{Civil, Resolved, UnixMs, Zone};
 use crate::store::{RunFilter, Store};
@@ -140,6 +140,8 @@ pub fn explain(ctx: &Context, store: &Store, job: &str, tz: Option<&str>) -> Res
             .collect();
         schedules.push(value);
     }
+    let then = after_flags::in_words(store, job, &item.row.job.spec.keep)?;
+    lines.extend(then.iter().map(|(head, text)| format!("{head:<5} {text}")));
     let at_next = at_next_fire(ctx, store, &item)?;
     lines.extend(at_next.iter().cloned());
     lines.push(match &item.last {

@@ -5,10 +5,12 @@ use std::os::unix::ffi::OsStringExt;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use crate::cli::after_flags::AfterFlags;
 use crate::cli::context::Context;
 use crate::cli::draft::Draft;
 use crate::cli::env::variable;
 use crate::cli::error::CliError;
+use crate::cli::limit_flags::LimitFlags;
 use crate::cli::terms::TermFlags;
 use crate::model::{Backoff, CatchUp, Command, OnLost, Overlap, Raw, Terms, parse_duration};
 use crate::schedule::Zone;
@@ -16,9 +18,17 @@ use crate::store::NewSchedule;
 
 /// A length of time, or `none`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limit(Option<i64>);
+pub struct Limit(pub Option<i64>);
 
-fn limit(text: &str) -> Result<Limit, String> {
+impl Limit {
+    /// Milliseconds; none for no limit.
+    pub fn ms(self) -> Option<i64> {
+        self.0
+    }
+}
+
+/// A length of time above zero, or `none`.
+pub fn limit(text: &str) -> Result<Limit, String> {
     if text == "none" {
         return Ok(Limit(None));
     }
@@ -157,6 +167,10 @@ pub struct DefinitionFlags {
     #[arg(long, value_name = "RULE", help_heading = "How",
         value_parser = PossibleValuesParser::new(OnLost::WORDS).try_map(|w| w.parse::<OnLost>()))]
     pub on_lost: Option<OnLost>,
+    #[command(flatten)]
+    pub limits: LimitFlags,
+    #[command(flatten)]
+    pub then: AfterFlags,
 
     /// A label; may be given more than once
     #[arg(long = "tag", value_name = "TAG", help_heading = "Notes")]
@@ -186,7 +200,8 @@ impl DefinitionFlags {
         self.terms.apply(ctx, draft)?;
         self.apply_what(draft)?;
         self.apply_how(draft);
-        Ok(())
+        let spec = &mut draft.spec;
+        self.then.apply(&mut spec.follow, &mut spec.keep)
     }
 
     fn apply_when(&self, draft: &mut Draft) -> Result<(), CliError> {
@@ -254,6 +269,7 @@ impl DefinitionFlags {
         set(&mut spec.umask, self.umask.map(Some));
         set(&mut spec.stdin, self.stdin.as_ref().map(raw).map(Some));
         set(&mut spec.output_max, self.output_max);
+        self.limits.apply(spec);
         if !self.tags.is_empty() {
             spec.tags.clone_from(&self.tags);
         }

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::import_entry::{self, Source};
-use crate::cli::{import_answer, import_plan};
+use crate::cli::{import_answer, import_plan, run_as};
 use crate::crontab::{Dialect, Format, HostFacts, LineKind, Table, Warning, warnings};
 use crate::schedule::Zone;
 
@@ -61,24 +61,20 @@ pub struct TableRead {
 /// # Errors
 /// A file that cannot be read, another user's table, an unknown zone.
 pub fn import(ctx: &Context, args: ImportArgs) -> Result<u8, CliError> {
-    if let Some(user) = args.user.as_ref().filter(|user| **user != ctx.user.name) {
-        let text = format!(
-            "the table of {user} cannot be imported by {}",
-            ctx.user.name
-        );
-        return Err(CliError::new(Kind::Refused, text)
-            .hint("running jobs as another user is not supported yet"));
+    let owner = args.user.as_deref().unwrap_or(&ctx.user.name);
+    if owner != ctx.user.name {
+        run_as::number(ctx, owner)?;
     }
     let zone = match &args.tz {
         Some(name) => Some(Zone::named(name)?.name().to_owned()),
         None => None,
     };
-    let (label, bytes) = content(ctx, args.file.as_deref())?;
+    let (label, bytes) = content(owner, args.file.as_deref())?;
     let dialect = args.dialect.unwrap_or_else(host_dialect);
     let format = args
         .format
         .or(args.system_table.then_some(Format::System))
-        .unwrap_or_else(|| format_of(ctx, &label));
+        .unwrap_or_else(|| format_of(owner, &label));
     let table = Table::parse(&bytes, dialect, format);
     let mut hazards = warnings(&table, &bytes, &host_facts());
     hazards.extend(mail(&table));
@@ -92,6 +88,7 @@ pub fn import(ctx: &Context, args: ImportArgs) -> Result<u8, CliError> {
         label: &read.label,
         bytes: &read.bytes,
         table: &read.table,
+        owner,
         zone: zone.as_deref(),
     };
     let entries = import_entry::entries(ctx, &source);
@@ -112,7 +109,7 @@ pub fn import(ctx: &Context, args: ImportArgs) -> Result<u8, CliError> {
     Ok(if refused { Kind::Invalid.code() } else { 0 })
 }
 
-fn content(ctx: &Context, file: Option<&str>) -> Result<(String, Vec<u8>), CliError> {
+fn content(owner: &str, file: Option<&str>) -> Result<(String, Vec<u8>), CliError> {
     if file == Some("-") {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes)?;
@@ -120,7 +117,7 @@ fn content(ctx: &Context, file: Option<&str>) -> Result<(String, Vec<u8>), CliEr
     }
     let path = match file {
         Some(file) => std::path::absolute(file)?,
-        None => own_table(ctx)?,
+        None => table_of(owner)?,
     };
     let bytes = std::fs::read(&path).map_err(|e| {
         let kind = match e.kind() {
@@ -132,15 +129,15 @@ fn content(ctx: &Context, file: Option<&str>) -> Result<(String, Vec<u8>), CliEr
     Ok((path.display().to_string(), bytes))
 }
 
-/// The user's own crontab, where Debian's cron or cronie keeps it.
-fn own_table(ctx: &Context) -> Result<std::path::PathBuf, CliError> {
+/// A user's own crontab, where Debian's cron or cronie keeps it.
+fn table_of(owner: &str) -> Result<std::path::PathBuf, CliError> {
     let places = ["/var/spool/cron/crontabs", "/var/spool/cron"];
     places
         .iter()
-        .map(|dir| Path::new(dir).join(&ctx.user.name))
+        .map(|dir| Path::new(dir).join(owner))
         .find(|path| path.is_file())
         .ok_or_else(|| {
-            let text = format!("no crontab of {} can be read here", ctx.user.name);
+            let text = format!("no crontab of {owner} can be read here");
             CliError::new(Kind::Failed, text)
                 .hint("name a file, or pipe it in: `crontab -l | crake import -`")
         })
@@ -154,12 +151,12 @@ fn host_dialect() -> Dialect {
     }
 }
 
-fn format_of(ctx: &Context, label: &str) -> Format {
+fn format_of(owner: &str, label: &str) -> Format {
     let path = Path::new(label);
     let in_cron_d = path.parent() == Some(Path::new("/etc/cron.d"));
     if path == Path::new("/etc/crontab") || in_cron_d {
         Format::System
-    } else if ctx.user.name == "root" {
+    } else if owner == "root" {
         Format::Root
     } else {
         Format::User

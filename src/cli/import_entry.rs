@@ -2,7 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::draft::Draft;
-use crate::cli::read_schedule;
+use crate::cli::{read_schedule, run_as};
 use crate::crontab::{
     Dialect, Entry, Field, Format, Line, LineKind, Refusal, Table, Verdict, split_command,
     suggest_names,
@@ -19,6 +19,8 @@ pub struct Source<'a> {
     pub bytes: &'a [u8],
     /// What its cron makes of them.
     pub table: &'a Table,
+    /// Whose table it is, where the lines name no user.
+    pub owner: &'a str,
     /// The zone its schedules are read in; the host's where none is given.
     pub zone: Option<&'a str>,
 }
@@ -107,15 +109,15 @@ fn one(
     if entry.mail_on_failure_only {
         notes.push("`-n` (mail on failure only) has no effect here".to_owned());
     }
-    let other = user.as_ref().filter(|user| **user != ctx.user.name);
-    let job = if !is_live {
-        Err(NotMade::Ignored(ignored(source.table)))
-    } else if let Some(other) = other {
-        Err(NotMade::Refused(format!(
-            "belongs to {other}: running as another user is not supported yet"
-        )))
-    } else {
-        draft(source, line, entry, &mut notes)
+    let other = Some(user.as_deref().unwrap_or(source.owner));
+    let other = other.filter(|user| *user != ctx.user.name);
+    let job = match is_live {
+        true => draft(source, line, entry, &mut notes),
+        false => Err(NotMade::Ignored(ignored(source.table))),
+    };
+    let job = match (job, other) {
+        (Ok(draft), Some(other)) => of_user(ctx, draft, other),
+        (job, _) => job,
     };
     let ready = job.as_ref().ok().and_then(|draft| draft.schedules.first());
     let ready = ready.map(|new| read_schedule::read(ctx, new));
@@ -132,6 +134,15 @@ fn one(
         job,
         next_at,
         notes,
+    }
+}
+
+/// The same job for the user its line names.
+fn of_user(ctx: &Context, mut draft: Draft, user: &str) -> Result<Draft, NotMade> {
+    draft.spec.limits.user = Some(user.to_owned());
+    match run_as::checked(ctx, &draft.spec.limits) {
+        Ok(_) => Ok(draft),
+        Err(error) => Err(NotMade::Refused(error.message)),
     }
 }
 

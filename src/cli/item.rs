@@ -7,7 +7,7 @@ use crate::cli::error::CliError;
 use crate::cli::read_schedule;
 use crate::model::{Command, Engine, Outcome, Pause, Policy, RunState};
 use crate::schedule::{UnixMs, describe};
-use crate::store::{JobRow, RunFilter, RunRow, Store};
+use crate::store::{FollowRow, JobRow, RunFilter, RunRow, Store};
 use crate::view::time::rfc3339;
 use crate::view::timetable::Timetable;
 
@@ -23,6 +23,8 @@ pub struct JobItem {
     pub last: Option<RunRow>,
     /// The runs of it that are alive.
     pub running: usize,
+    /// Who follows it and whom it follows.
+    pub follows: Vec<FollowRow>,
 }
 
 impl JobItem {
@@ -46,12 +48,14 @@ impl JobItem {
         let last = store.runs(&of_job(ended, 1))?.pop();
         let running = store.runs(&of_job(vec![RunState::Running], 1000))?.len();
         let next_at = next_at(&row, &schedules, ctx.now());
+        let follows = store.follows(&row.job.name)?;
         Ok(JobItem {
             row,
             schedules,
             next_at,
             last,
             running,
+            follows,
         })
     }
 
@@ -68,12 +72,8 @@ impl JobItem {
             Command::Line(line) => (json!(line), Value::Null),
             Command::Argv(argv) => (Value::Null, json!(argv)),
         };
-        let exprs: Vec<&str> = self
-            .row
-            .schedules
-            .iter()
-            .map(|(p, _)| p.expr.as_str())
-            .collect();
+        let schedules = self.row.schedules.iter();
+        let exprs: Vec<&str> = schedules.map(|(p, _)| p.expr.as_str()).collect();
         let env: Map<String, Value> = spec
             .env
             .iter()
@@ -109,15 +109,36 @@ impl JobItem {
             "stdin": spec.stdin,
             "umask": spec.umask.map(|mask| format!("{mask:03o}")),
             "output_max": spec.output_max,
+            "user": spec.limits.user,
+            "nice": spec.limits.nice,
+            "ionice": spec.limits.ionice,
+            "memory_max": spec.limits.memory_max,
+            "cpu_max_ms": spec.limits.cpu_max_ms,
+            "processes_max": spec.limits.processes_max,
+            "verify": spec.verify,
             "tags": spec.tags,
             "owner": spec.owner,
             "runbook": spec.runbook,
             "description": spec.description,
+            "on_success": spec.follow.on_success,
+            "on_failure": spec.follow.on_failure,
+            "after": spec.follow.after,
+            "followers": self.followers(),
+            "keep_runs": spec.keep.runs,
+            "keep_for_ms": spec.keep.for_ms,
+            "keep_output": spec.keep.output,
             "origin": spec.origin,
             "version": job.version,
             "created_at": at(self.row.created_at),
             "updated_at": at(self.row.updated_at),
         })
+    }
+
+    /// The jobs that run after it, by whatever definition.
+    fn followers(&self) -> Vec<Value> {
+        let after_it = |f: &&FollowRow| f.upstream == self.row.job.name;
+        let item = |f: &FollowRow| json!({"job": f.follower, "whence": f.whence, "says": f.owner});
+        self.follows.iter().filter(after_it).map(item).collect()
     }
 
     fn plans(&self, ctx: &Context) -> Vec<Value> {

@@ -85,7 +85,10 @@ pub fn logs(ctx: &Context, args: LogsArgs) -> Result<u8, CliError> {
         show.piece(reader.attempt(), &piece)?;
     }
     show.end()?;
-    tell(ctx, &run, args.follow, show.wrote);
+    let wrote = waiting.store().attempts(run.run)?;
+    let wrote = wrote.iter().find(|a| a.n == show.attempt);
+    let pruned = wrote.is_some_and(|a| a.ended_at.is_some() && a.out_bytes.is_some_and(|n| n > 0));
+    tell(ctx, &run, args.follow, show.wrote, pruned);
     Ok(0)
 }
 
@@ -104,11 +107,12 @@ fn read_all(reader: &mut Reader, waiting: &Waiting<'_>) -> Result<Piece, CliErro
 }
 
 /// Says what a reader of an empty answer wants to know.
-fn tell(ctx: &Context, run: &RunRow, followed: bool, wrote: bool) {
+fn tell(ctx: &Context, run: &RunRow, followed: bool, shown: bool, wrote: bool) {
     match run.state {
         RunState::Ended(_) if followed => ctx.say(&format!("{} {}", title(run), words(run))),
-        RunState::Queued if !wrote => ctx.say(&format!("{} has not started", title(run))),
-        _ if !wrote => ctx.say(&format!("{} wrote nothing", title(run))),
+        RunState::Queued if !shown => ctx.say(&format!("{} has not started", title(run))),
+        _ if !shown && wrote => ctx.say(&format!("the output of {} is no longer kept", title(run))),
+        _ if !shown => ctx.say(&format!("{} wrote nothing", title(run))),
         _ => {}
     }
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
+use crate::daemon::refuge::Refuge;
 use crate::model::RunId;
-use crate::process::{Captured, Chunk, Follower, output_path};
+use crate::process::{Captured, Chunk, Follower, output_path, refuge_of};
 use crate::store::{AttemptRow, Store, StoredOutput};
 
 /// What came since the last look.
@@ -23,6 +24,7 @@ pub struct Piece {
 /// Reads the output of one attempt piece by piece.
 pub struct Reader {
     slots: PathBuf,
+    refuge: Refuge,
     run: RunId,
     attempt: u32,
     follower: Option<Follower>,
@@ -34,6 +36,7 @@ impl Reader {
     pub fn new(ctx: &Context, run: RunId, attempt: u32) -> Reader {
         Reader {
             slots: ctx.paths.slots(),
+            refuge: Refuge::of(&ctx.paths.spool),
             run,
             attempt,
             follower: None,
@@ -83,7 +86,12 @@ impl Reader {
             let Some(slot) = attempt.slot else {
                 return Ok(Vec::new());
             };
-            let path = output_path(&self.slots, slot);
+            let slots = match refuge_of(slot).map(|n| self.refuge.numbered_so(n)) {
+                None => self.slots.clone(),
+                Some(Some(dir)) => dir.join("slots"),
+                Some(None) => return Ok(Vec::new()),
+            };
+            let path = output_path(&slots, slot);
             // Another user's instance, or a slot that is gone: the store has it later.
             self.follower = Follower::open(&path, attempt.fence).ok();
         }

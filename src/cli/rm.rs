@@ -5,6 +5,7 @@ use std::io::{BufRead, Write};
 use clap_complete::engine::ArgValueCandidates;
 use serde_json::json;
 
+use crate::cli::after_flags::refuse_followed;
 use crate::cli::complete;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
@@ -24,6 +25,9 @@ pub struct RmArgs {
     /// Bring removed jobs back
     #[arg(long)]
     undo: bool,
+    /// Also where another job follows it or is followed by it
+    #[arg(long, conflicts_with = "undo")]
+    force: bool,
 }
 
 /// Removes jobs, or brings them back.
@@ -41,6 +45,9 @@ pub fn rm(ctx: &Context, args: RmArgs) -> Result<u8, CliError> {
     let mut items = Vec::new();
     for name in &jobs {
         let row = item::find(&store, name)?;
+        if !args.force {
+            refuse_followed(&store, name, &jobs)?;
+        }
         items.push(JobItem::of(ctx, &store, row)?);
     }
     if ctx.ask && !agreed(&jobs)? {

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::item::{self, JobItem};
-use crate::cli::{complete, terms};
-use crate::model::{Engine, Policy, format_duration};
+use crate::cli::toml_limits::in_units;
+use crate::cli::{after_flags, complete, terms};
+use crate::model::{Engine, Limits, Policy, format_duration};
 use crate::schedule::describe;
 use crate::store::{HistoryRow, RunFilter, RunRow};
 use crate::view::notes::note;
@@ -53,6 +54,7 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
         true => store.history(&args.job, CHANGES)?,
         false => Vec::new(),
     };
+    let then = after_flags::in_words(&store, &args.job, &item.row.job.spec.keep)?;
     ctx.answer_one(
         || {
             let mut value = item.json(ctx);
@@ -65,6 +67,9 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
             head(out, &item)?;
             schedules(ctx, out, &item)?;
             rules(out, &item.row.job.policy)?;
+            for (head, text) in &then {
+                line(out, head, text)?;
+            }
             pauses(ctx, out, &item)?;
             last_runs(ctx, out, &runs)?;
             changes(ctx, out, &history)
@@ -89,12 +94,17 @@ fn head(out: &mut dyn Write, item: &JobItem) -> io::Result<()> {
     }
     let umask = spec.umask.map(|mask| format!("{mask:03o}"));
     let stdin = spec.stdin.as_ref().map(|text| text.lossy());
+    let verify = spec.verify.as_ref().map(|line| line.lossy());
+    let most = Some(may_use(&spec.limits)).filter(|text| !text.is_empty());
     let tags = Some(spec.tags.join(", ")).filter(|tags| !tags.is_empty());
     for (head, text) in [
         ("shell", &spec.shell),
         ("directory", &spec.cwd),
         ("umask", &umask),
         ("input", &stdin),
+        ("user", &spec.limits.user),
+        ("may use", &most),
+        ("verified by", &verify),
         ("tags", &tags),
         ("owner", &spec.owner),
         ("runbook", &spec.runbook),
@@ -108,6 +118,22 @@ fn head(out: &mut dyn Write, item: &JobItem) -> io::Result<()> {
         line(out, "variable", &format!("{name}={}", value.lossy()))?;
     }
     Ok(())
+}
+
+fn may_use(limits: &Limits) -> String {
+    let said = [
+        limits
+            .memory_max
+            .map(|n| format!("{} of memory", in_units(n))),
+        limits
+            .cpu_max_ms
+            .map(|ms| format!("{} of CPU time", format_duration(ms))),
+        limits.processes_max.map(|n| format!("{n} processes")),
+        limits.nice.map(|n| format!("nice {n}")),
+        limits.ionice.map(|io| format!("ionice {io}")),
+    ];
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    said.join(", ")
 }
 
 fn schedules(ctx: &Context, out: &mut dyn Write, item: &JobItem) -> io::Result<()> {

@@ -4,6 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::cli::alive;
+use crate::cli::blind_status::blind_status;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::control::PATIENCE;
@@ -27,6 +28,9 @@ pub struct StatusArgs {
 /// # Errors
 /// Those of reading the store and of writing.
 pub fn status(ctx: &Context, args: StatusArgs) -> Result<u8, CliError> {
+    if blind_status(ctx)? {
+        return Ok(0);
+    }
     let store = ctx.read().map_err(|error| with_the_daemon(ctx, error))?;
     let items = Items::new(&ctx.zone);
     let mut shown: Option<Status> = None;

@@ -8,12 +8,14 @@ use toml::{Table, Value};
 use crate::cli::context::Context;
 use crate::cli::draft::Draft;
 use crate::cli::error::{CliError, Kind};
-use crate::cli::flags;
-use crate::cli::toml_terms::{TermKeys, keys_of};
+use crate::cli::toml_limits::{self, LimitKeys};
+use crate::cli::toml_terms::{TermKeys, keep_of, keys_of, zone_name};
+use crate::cli::{after_flags, flags};
 use crate::model::{
-    CatchUp, Command, OnLost, Overlap, Policy, Raw, ShiftTo, Spec, format_duration, parse_duration,
+    CatchUp, Command, Follow, OnLost, Overlap, Policy, Raw, ShiftTo, Spec, format_duration,
+    parse_duration,
 };
-use crate::schedule::{UnixMs, Zone};
+use crate::schedule::UnixMs;
 use crate::store::NewSchedule;
 
 /// A definition as people edit it. A key left out means what it means for a new job.
@@ -50,6 +52,15 @@ struct Form {
     start: Option<String>,
     end: Option<String>,
     max_fires: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    on_success: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    on_failure: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    after: Vec<String>,
+    keep_runs: Option<u32>,
+    keep_for: Option<String>,
+    keep_output: Option<u64>,
     #[serde(default)]
     shell: Option<String>,
     #[serde(default)]
@@ -60,6 +71,8 @@ struct Form {
     stdin: Option<Raw>,
     #[serde(default)]
     output_max: Option<u64>,
+    #[serde(flatten)]
+    limits: LimitKeys,
     #[serde(default)]
     tags: Vec<String>,
     #[serde(default)]
@@ -152,7 +165,7 @@ pub fn set(ctx: &Context, draft: &Draft, setting: &str) -> Result<Draft, CliErro
     let text = Value::String(value.to_owned());
     // A list of one need not be written as a list.
     let text = match key {
-        "schedule" | "tags" => Value::Array(vec![text]),
+        "schedule" | "tags" | "on_success" | "on_failure" | "after" => Value::Array(vec![text]),
         _ => text,
     };
     table.insert(key.to_owned(), text);
@@ -196,11 +209,18 @@ fn form_of(ctx: &Context, draft: &Draft) -> Result<Form, CliError> {
         start: bounds.start.clone(),
         end: bounds.end.clone(),
         max_fires: bounds.max_fires,
+        on_success: spec.follow.on_success.clone(),
+        on_failure: spec.follow.on_failure.clone(),
+        after: spec.follow.after.clone(),
+        keep_runs: spec.keep.runs,
+        keep_for: spec.keep.for_ms.map(format_duration),
+        keep_output: spec.keep.output,
         shell: spec.shell.clone(),
         cwd: spec.cwd.clone(),
         umask: spec.umask.map(|mask| format!("{mask:03o}")),
         stdin: spec.stdin.clone(),
         output_max: Some(spec.output_max),
+        limits: toml_limits::keys_of(spec),
         tags: spec.tags.clone(),
         owner: spec.owner.clone(),
         runbook: spec.runbook.clone(),
@@ -250,6 +270,13 @@ fn draft_of(ctx: &Context, form: Form, old: &Draft) -> Result<Draft, CliError> {
     });
     spec.engine = old.spec.engine.clone();
     spec.origin = old.spec.origin.clone();
+    spec.keep = keep_of(form.keep_runs, form.keep_for.as_deref(), form.keep_output)?;
+    spec.follow = Follow {
+        on_success: form.on_success,
+        on_failure: form.on_failure,
+        after: form.after,
+    };
+    after_flags::check(&spec.follow)?;
     spec.description = form.description;
     spec.shell = form.shell;
     spec.cwd = form.cwd;
@@ -257,6 +284,7 @@ fn draft_of(ctx: &Context, form: Form, old: &Draft) -> Result<Draft, CliError> {
     spec.umask = mask.map_err(wrong)?;
     spec.stdin = form.stdin;
     spec.output_max = form.output_max.unwrap_or(spec.output_max);
+    form.limits.limit(&mut spec, &old.spec.limits)?;
     spec.tags = form.tags;
     spec.owner = form.owner;
     spec.runbook = form.runbook;
@@ -325,13 +353,6 @@ fn in_old_order(mut env: BTreeMap<String, Raw>, old: &[(String, Raw)]) -> Vec<(S
         .collect();
     ordered.extend(env);
     ordered
-}
-
-fn zone_name(name: Option<&str>) -> Result<Option<String>, CliError> {
-    match name {
-        None | Some("system") => Ok(None),
-        Some(name) => Ok(Some(Zone::named(name)?.name().to_owned())),
-    }
 }
 
 fn policy_of(rules: &Form) -> Result<Policy, CliError> {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::{read_schedule, terms};
-use crate::model::{ShiftTo, Terms, format_duration, parse_duration};
+use crate::model::{Keep, ShiftTo, Terms, format_duration, parse_duration};
+use crate::schedule::Zone;
 use crate::store::NewSchedule;
 use crate::view::time::rfc3339;
 
@@ -82,4 +83,32 @@ impl TermKeys {
         };
         Ok(())
     }
+}
+
+/// The name of a zone; none for the host's own.
+///
+/// # Errors
+/// One that is not known.
+pub fn zone_name(name: Option<&str>) -> Result<Option<String>, CliError> {
+    match name {
+        None | Some("system") => Ok(None),
+        Some(name) => Ok(Some(Zone::named(name)?.name().to_owned())),
+    }
+}
+
+/// How long runs are kept.
+///
+/// # Errors
+/// What is no length of time.
+pub fn keep_of(
+    runs: Option<u32>,
+    length: Option<&str>,
+    output: Option<u64>,
+) -> Result<Keep, CliError> {
+    let for_ms = length.map(parse_duration).transpose();
+    Ok(Keep {
+        runs,
+        for_ms: for_ms.map_err(|e| CliError::new(Kind::Invalid, format!("keep_for: {e}")))?,
+        output,
+    })
 }

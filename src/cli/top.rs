@@ -137,7 +137,7 @@ fn facts(ctx: &Context) -> Facts<'_> {
     let mut outputs = top_logs::Outputs::new(ctx);
     Facts {
         heard: Box::new(|| alive::heard(&ctx.paths, PATIENCE)),
-        workers: Box::new(|store, now| workers(store, now).map_err(|e| e.to_string())),
+        workers: Box::new(|store, _daemon, now| workers(store, now).map_err(|e| e.to_string())),
         logs: Box::new(move |store, run, attempt, place| outputs.page(store, run, attempt, place)),
         definition: Box::new(|store, job| top_acts::definition(ctx, store, job)),
     }

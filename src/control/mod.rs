@@ -77,5 +77,9 @@ pub struct Watched {
     pub refusals: u32,
 }
 
+/// What stands in [`Alive::degraded`] where the disk does not answer, before the time since when:
+/// whoever touches its files then waits and cannot be interrupted.
+pub const SILENT: &str = "does not answer since";
+
 /// Longest line either side reads.
 pub(in crate::control) const LINE_MAX: usize = 64 * 1024;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Now};
 use crate::control::{Alive, Handler, Reply, Request, Watched};
+use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell};
 use crate::daemon::guardian::STEADY_MS;
 use crate::daemon::mailbox::Sender;
@@ -20,6 +21,7 @@ pub struct Api {
     pulse: Arc<Pulse>,
     clock: Arc<dyn Clock>,
     degraded: Arc<Mutex<Option<String>>>,
+    condition: Arc<Condition>,
     watched: Arc<Mutex<Watched>>,
     since: Now,
     /// The round in which the firing loop was waited for in vain.
@@ -33,7 +35,7 @@ impl Api {
         keeper: Sender<Keep>,
         pulse: Arc<Pulse>,
         clock: Arc<dyn Clock>,
-        degraded: Arc<Mutex<Option<String>>>,
+        (degraded, condition): (Arc<Mutex<Option<String>>>, Arc<Condition>),
         watched: Arc<Mutex<Watched>>,
     ) -> Api {
         let since = clock.now();
@@ -43,6 +45,7 @@ impl Api {
             pulse,
             clock,
             degraded,
+            condition,
             watched,
             since,
             hangs_at: None,
@@ -64,16 +67,14 @@ impl Api {
         }
         self.hangs_at = (self.pulse.rounds() == before).then_some(before);
         let (armed, live) = self.pulse.counts();
+        let store = self.degraded.lock().unwrap_or_else(|e| e.into_inner());
+        let degraded = self.condition.degraded(store.clone(), self.clock.now());
         Alive {
             pid: rustix::process::getpid().as_raw_nonzero().get(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             since: self.since.wall,
             beat_age_ms: self.pulse.age_ms(self.clock.now()),
-            degraded: self
-                .degraded
-                .lock()
-                .unwrap_or_else(|e| e.into_inner())
-                .clone(),
+            degraded,
             armed,
             live,
             watched: self.watched(),

@@ -5,7 +5,7 @@
 //! share nothing but channels, a pulse and one line of text that says what is wrong.
 
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -15,17 +15,20 @@ use crate::config::Paths;
 use crate::control::Server;
 use crate::daemon::alarm::Alarm;
 use crate::daemon::api::Api;
+use crate::daemon::condition::Condition;
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::Firing;
 use crate::daemon::link::GOODBYE;
 use crate::daemon::lock::{make_dir, take_lock};
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
 use crate::daemon::order::Host;
+use crate::daemon::outputs::{Outputs, output_of};
 use crate::daemon::pulse::Pulse;
-use crate::daemon::recovery::{BeginError, Begun, Birth, begin};
+use crate::daemon::recovery::{BeginError, Begun, Birth, Rings, begin_with};
+use crate::daemon::refuge::Refuge;
 use crate::daemon::restarts::{Restarts, Trouble};
 use crate::daemon::scribe::Scribe;
-use crate::daemon::spawner::{Errand, Hand, Spawner, stored_output};
+use crate::daemon::spawner::{Errand, Hand, Spawner};
 use crate::daemon::successor::{Guarded, Kin};
 use crate::model::{Fence, Holding, Note};
 use crate::process::{Pool, identity};
@@ -50,8 +53,6 @@ pub enum Keep {
     Batch(Batch),
     /// Something to be told.
     Note(Note),
-    /// The output of an attempt that ended.
-    Output(Fence, StoredOutput),
     /// Nobody will record the end of this attempt.
     Forget(Fence),
     /// Something in the store may have changed.
@@ -97,6 +98,8 @@ pub struct Setup {
     pub zone: Zone,
     /// Most runs alive at once.
     pub slots: u32,
+    /// Most starts a second of runs that make up for what was missed.
+    pub start_rate: u32,
     /// What the guardian knows of the cores before, where there were some.
     pub again: Option<Restarts>,
     /// The guardian.
@@ -108,6 +111,11 @@ pub struct Setup {
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
+
+/// Slots that can be taken on a full disk: so many of those that may be in use, and some more for
+/// runs whose end is not collected yet.
+const RESERVE: u32 = 64;
+const RESERVE_MORE: u32 = 8;
 
 /// Longest sleep of the firing loop, so that its beat can be missed, milliseconds.
 pub const BEAT_MS: i64 = 5_000;
@@ -123,14 +131,10 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     let _held = take_lock(&setup.paths)?;
     let store = Store::open(&setup.paths.store)?;
     let boot_id = identity::boot_id().map_err(|e| io_error("cannot tell the boot", e))?;
-    let slots = |e: crate::process::PoolError| CoreError::Slots(e.to_string());
-    let mut pool = Pool::open(
-        &setup.paths.slots(),
-        Arc::clone(&setup.clock),
-        boot_id.clone(),
-    )
-    .map_err(slots)?;
+    let refuge = Refuge::of(&setup.paths.spool);
+    let mut pool = open_pool(&setup, &refuge, &boot_id)?;
     let holdings = pool.survey();
+    pool.leave_refuge();
     let now = setup.clock.now();
     let birth = Birth {
         pid: rustix::process::getpid().as_raw_nonzero().get(),
@@ -138,21 +142,21 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         slots: setup.slots,
         again: setup.again.is_some(),
     };
-    let mut begun = begin(
-        store,
-        &setup.paths.ring(),
-        holdings.clone(),
-        &birth,
-        &setup.zone,
-        now,
-    )
-    .map_err(|e| match e {
-        BeginError::Store(e) => CoreError::Store(e),
-        BeginError::Ring(source) => io_error("cannot use the ring", source),
-    })?;
+    let rings = Rings::open(&setup.paths.ring(), Some(refuge.clone()))
+        .map_err(|source| io_error("cannot use the ring", source))?;
+    let mut begun = begin_with(store, rings, holdings.clone(), &birth, &setup.zone, now).map_err(
+        |e| match e {
+            BeginError::Store(e) => CoreError::Store(e),
+            BeginError::Ring(source) => io_error("cannot use the ring", source),
+        },
+    )?;
+    begun.found.world.set_start_rate(setup.start_rate);
     // Output is taken out of the slots before these are told to forget it.
-    for (fence, output) in outputs_of(&pool, &setup.paths, &holdings) {
+    let outputs = Arc::new(Outputs::with_logs(&setup.paths.logs));
+    begun.keeper.share_outputs(Arc::clone(&outputs));
+    for (fence, output) in outputs_of(&pool, &holdings) {
         if begun.found.leftover.contains(&fence) {
+            let output = outputs.in_file(fence, output);
             begun.keeper.store_mut().keep_output_of(fence, output)?;
         } else {
             begun.keeper.take_output(fence, output);
@@ -161,6 +165,8 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     for fence in &begun.found.leftover {
         pool.collected(*fence);
     }
+    begun.ring = (begun.ring.in_thread(&setup.paths.ring()))
+        .map_err(|source| io_error("cannot use the ring", source))?;
     for note in setup.again.iter().flat_map(|again| again.notes(now.wall)) {
         begun.keeper.store_mut().note(&note)?;
     }
@@ -172,16 +178,31 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         Parts {
             begun,
             pool,
+            refuge,
+            outputs,
             server,
             now,
         },
     )
 }
 
+fn open_pool(setup: &Setup, refuge: &Refuge, boot_id: &str) -> Result<Pool, CoreError> {
+    let (slots, clock) = (setup.paths.slots(), Arc::clone(&setup.clock));
+    let pool = Pool::open(&slots, clock, boot_id.to_owned());
+    let pool = pool.map_err(|e| CoreError::Slots(e.to_string()))?;
+    let mut pool = pool.with_reserve(setup.slots.min(RESERVE) + RESERVE_MORE);
+    // Workers of a core before us may be there, whatever is chosen now.
+    let refuges = refuge.existing().into_iter();
+    pool.with_refuges(refuges.map(|(n, dir)| (n, dir.join("slots"))));
+    Ok(pool)
+}
+
 /// What the threads are made of.
 struct Parts {
     begun: Begun,
     pool: Pool,
+    refuge: Refuge,
+    outputs: Arc<Outputs>,
     server: Server,
     now: Now,
 }
@@ -197,7 +218,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let kin = Kin::new(setup.guarded, again, keeper_tx.clone(), clock);
     let (link, watched) = (Arc::clone(&kin.link), Arc::clone(&kin.watched));
     let pulse = Arc::new(Pulse::new(Arc::clone(&link)));
-    let degraded = Arc::new(Mutex::new(None));
+    let health = (Arc::default(), Arc::new(Condition::default()));
     let alarm = Alarm::new().map_err(wire)?;
     let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
     let mut hand = Hand(errand_tx.clone());
@@ -205,7 +226,8 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
 
     let spawner = Spawner {
         pool: parts.pool,
-        logs: setup.paths.logs.clone(),
+        outputs: parts.outputs,
+        refuge: parts.refuge,
         errands: errand_rx,
         firing: firing_tx.clone(),
         keeper: keeper_tx.clone(),
@@ -217,7 +239,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         firing_tx.clone(),
         errand_tx.clone(),
         Arc::clone(&setup.clock),
-        Arc::clone(&degraded),
+        health.clone(),
         &setup.paths,
     )
     .map_err(wire)?;
@@ -226,19 +248,19 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         keeper_tx.clone(),
         Arc::clone(&pulse),
         Arc::clone(&setup.clock),
-        degraded,
+        health.clone(),
         watched,
     );
-    let server = parts.server;
     let spawner = named("spawner", move || spawner.run());
     let scribe = named("store", move || scribe.run());
-    named("api", move || server.serve(&mut api));
+    named("api", move || parts.server.serve(&mut api));
     let clock = Arc::clone(&setup.clock);
     let (to_keeper, beat_ms) = (keeper_tx.clone(), setup.beat_ms);
     let facts = begun.facts;
     let firing = named("firing", move || {
         fire(
-            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse, beat_ms,
+            firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse, &health.1,
+            beat_ms,
         );
     });
     eprintln!("crake: keeping time in {}", setup.paths.home.display());
@@ -270,6 +292,7 @@ fn fire(
     alarm: &Alarm,
     clock: &dyn Clock,
     pulse: &Pulse,
+    condition: &Condition,
     beat_ms: i64,
 ) {
     loop {
@@ -278,6 +301,7 @@ fn fire(
         if let Some(batch) = batch {
             keeper.send(Keep::Batch(batch));
         }
+        condition.firing_is(firing.trouble(now));
         let (armed, _, live) = firing.world().counts();
         pulse.beat(now, armed, live);
         alarm.set(wake_at.unwrap_or(now.wall + 2 * BEAT_MS));
@@ -298,11 +322,11 @@ fn fire(
     }
 }
 
-fn outputs_of(pool: &Pool, paths: &Paths, holdings: &[Holding]) -> Vec<(Fence, StoredOutput)> {
+fn outputs_of(pool: &Pool, holdings: &[Holding]) -> Vec<(Fence, StoredOutput)> {
     holdings
         .iter()
         .filter(|h| matches!(h, Holding::Ended { .. } | Holding::Dead { .. }))
-        .filter_map(|h| Some((h.fence(), stored_output(pool, &paths.logs, h.fence())?)))
+        .filter_map(|h| Some((h.fence(), output_of(pool, h.fence())?)))
         .collect()
 }
 

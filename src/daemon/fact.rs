@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::Armed;
 use crate::model::{Fence, Job, Order, Queue, QueuedRun, Record, Report, RunId, StopCause};
+use crate::process::Step;
 use crate::schedule::UnixMs;
 
 /// What the firing side is told.
@@ -27,6 +28,8 @@ pub enum Fact {
     Queues(Vec<Queue>),
     /// Queued runs that could start, with the jobs they belong to.
     Queued(Vec<Arc<Job>>, Vec<QueuedRun>),
+    /// Waiting runs that were given another priority, queue or time.
+    Moved(Vec<QueuedRun>),
     /// Runs somebody wants ended, and who.
     Cancelled(Vec<(RunId, Option<String>)>),
     /// Numbers put aside for new runs: the first, and the one after the last.
@@ -51,6 +54,13 @@ pub enum Fact {
         /// What its worker says.
         report: Report,
     },
+    /// Something was done to end an attempt.
+    Step {
+        /// Its claim.
+        fence: Fence,
+        /// What.
+        step: Step,
+    },
     /// A worker vanished.
     Lost {
         /// The claim it carried.
@@ -68,6 +78,11 @@ pub trait Carrier {
     fn stop(&mut self, fence: Fence, cause: StopCause, grace_ms: i64);
     /// Throws away what is left of an attempt that nobody knows.
     fn discard(&mut self, fence: Fence);
+    /// The end of an attempt is safe: its worker may take another.
+    fn collected(&mut self, fence: Fence);
+    /// Whether what starts from now on must not touch the disk of the slots, which does not take
+    /// what it is given.
+    fn cut_off(&mut self, cut_off: bool);
 }
 
 /// Records in the order in which they were decided, for the store.

@@ -4,14 +4,17 @@
 //! it decides leaves as batches of records for the store and as orders for the workers.
 
 use crate::clock::Now;
+use crate::daemon::ends::Ends;
 use crate::daemon::fact::{Batch, Carrier, Fact};
 use crate::daemon::keeper::AHEAD_MS;
 use crate::daemon::order::Host;
-use crate::daemon::ring::{Appended, Ring, belongs};
+use crate::daemon::ring::{Appended, Ring, belongs, told, without_output};
 use crate::engine::{Over, Phase, Plan, World, plan};
 use crate::model::{
-    Back, Fence, Gap, Level, MissReason, Note, Outcome, Record, Report, RunId, Spawned, StopCause,
+    Back, Ended, Fence, Gap, Level, MissReason, Note, Outcome, Record, Report, RunId, Spawned,
+    StopCause,
 };
+use crate::process::Step;
 use crate::schedule::UnixMs;
 
 /// Sleeps, clock steps and stalls up to this long are lateness, longer ones are gaps: both Debian
@@ -25,6 +28,9 @@ pub const FAR_MS: i64 = 10_800_000;
 /// Schedules kept in memory; twice as many are let in before the last are dropped.
 pub const WINDOW: usize = 4096;
 
+/// How often a disk that does not take what it is given is looked at, milliseconds.
+const CUT_OFF_MS: i64 = 250;
+
 /// A seam at which a test may cut the power.
 pub type Seam = fn(&'static str);
 
@@ -36,7 +42,10 @@ pub struct Firing {
     last: Now,
     batch: u64,
     seam: Seam,
-    ring_fault: bool,
+    ends: Ends,
+    cut_off: bool,
+    /// Whether everything decided so far is in one of the ring files.
+    placed: bool,
 }
 
 impl Firing {
@@ -49,7 +58,9 @@ impl Firing {
             last: now,
             batch: 0,
             seam,
-            ring_fault: false,
+            ends: Ends::default(),
+            cut_off: false,
+            placed: true,
         }
     }
 
@@ -91,17 +102,18 @@ impl Firing {
                 stops.push(stop);
             }
             for record in decided {
-                self.append(&record, now.wall, &mut records);
+                self.append(&record);
                 (self.seam)("appended");
                 self.world.apply(&record);
-                if let Record::Start(start) = &record {
-                    starts.push(start.run);
+                match &record {
+                    Record::Start(start) => starts.push(start.run),
+                    Record::Ended(ended) => self.ends.wait(self.batch + 1, now.mono, ended),
+                    _ => {}
                 }
                 records.push(record);
             }
         };
-        self.flush(!starts.is_empty(), now.wall, &mut records);
-        (self.seam)("flushed");
+        self.make_durable(now, !starts.is_empty(), carrier, &mut records);
         for run in starts {
             self.start(run, carrier, now.wall);
             (self.seam)("started");
@@ -115,7 +127,56 @@ impl Firing {
             self.world
                 .evict(WINDOW, now.wall + 2 * AHEAD_MS, self.batch);
         }
-        (batch, wake_at)
+        (batch, self.wake_at(wake_at, now))
+    }
+
+    /// Writes what was decided into the ring, with the ends the store has not taken in time. `starts`
+    /// says that something is carried out for it. Then tells the workers what follows from that.
+    fn make_durable(
+        &mut self,
+        now: Now,
+        starts: bool,
+        carrier: &mut dyn Carrier,
+        records: &mut Vec<Record>,
+    ) {
+        // While the ring has no place for what it has already, more would only be lost with it.
+        let ended = match self.placed {
+            true => self.ends.overdue(now.mono),
+            false => Vec::new(),
+        };
+        let in_ring = |e: &&Ended| matches!(self.ring.append(&without_output(e)), Appended::At(_));
+        let ended: Vec<Fence> = ended.iter().filter(in_ring).map(|e| e.fence).collect();
+        let words = self.ring.flush(now.mono, starts || !ended.is_empty());
+        self.placed = self.ring.is_safe();
+        records.extend(words.into_iter().map(|word| told(word, now.wall)));
+        (self.seam)("flushed");
+        self.release(ended, carrier);
+        let cut_off = self.ring.is_cut_off();
+        if std::mem::replace(&mut self.cut_off, cut_off) != cut_off {
+            carrier.cut_off(cut_off);
+        }
+    }
+
+    /// Gives back the slots of runs whose end is in the ring.
+    fn release(&mut self, ended: Vec<Fence>, carrier: &mut dyn Carrier) {
+        if self.placed {
+            ended.into_iter().for_each(|f| carrier.collected(f));
+        } else {
+            self.ends.not_yet(ended);
+        }
+    }
+
+    /// What the plan asks for, and sooner where something here is to be looked at.
+    fn wake_at(&self, planned: Option<UnixMs>, now: Now) -> Option<UnixMs> {
+        let ends = self.ends.look_in(now.mono);
+        let ring = self.cut_off.then_some(CUT_OFF_MS);
+        let own = ends.into_iter().chain(ring).map(|ms| now.wall + ms);
+        own.chain(planned).min()
+    }
+
+    /// What is wrong with the ring, in words.
+    pub fn trouble(&self, now: Now) -> Option<String> {
+        self.ring.trouble(now.mono)
     }
 
     fn batch_of(&mut self, records: Vec<Record>) -> Option<Batch> {
@@ -150,7 +211,7 @@ impl Firing {
                 all: stepped < -FAR_MS,
             };
             let record = Record::Back(back);
-            self.append(&record, now.wall, records);
+            self.append(&record);
             self.world.rewind(&back);
             records.push(record);
             records.push(step_note(now.wall, stepped));
@@ -169,18 +230,7 @@ impl Firing {
         };
         self.world.gap(gap);
         records.push(Record::Gap(gap));
-        records.push(Record::Note(Note {
-            at: now.wall,
-            level: Level::Warn,
-            kind: "gap".to_owned(),
-            job: None,
-            run: None,
-            text: format!(
-                "nobody fired for {} s: {}",
-                (gap.until - gap.from) / 1000,
-                gap.reason
-            ),
-        }));
+        records.push(Record::Note(Note::gap(&gap)));
     }
 
     fn take(&mut self, fact: Fact, records: &mut Vec<Record>) {
@@ -198,11 +248,15 @@ impl Firing {
                 jobs.into_iter().for_each(|j| self.world.know_job(j));
                 runs.into_iter().for_each(|r| self.world.enqueue(r));
             }
+            Fact::Moved(runs) => runs.into_iter().for_each(|r| self.world.moved(r)),
             Fact::Cancelled(runs) => runs
                 .into_iter()
                 .for_each(|(run, by)| self.world.cancel(run, by)),
             Fact::Numbers(first, end) => self.world.numbers_aside(first, end),
-            Fact::Committed(batch) => self.world.committed(batch),
+            Fact::Committed(batch) => {
+                self.world.committed(batch);
+                self.ends.committed(batch);
+            }
             Fact::Spawned {
                 fence,
                 pid,
@@ -213,6 +267,7 @@ impl Firing {
                     records.push(record);
                 }
             }
+            Fact::Step { fence, step } => records.extend(self.step_of_ending(fence, step)),
             Fact::Ended { fence, report } => self.world.over(fence, over(report)),
             Fact::Lost { fence, reason } => {
                 let at = self.last.wall;
@@ -251,35 +306,23 @@ impl Firing {
         }))
     }
 
+    fn step_of_ending(&self, fence: Fence, step: Step) -> Option<Record> {
+        let live = self.world.live_runs().find(|l| l.run.fence == fence)?;
+        Some(Record::Note(Note {
+            at: step.at,
+            level: step.level,
+            kind: "kill".to_owned(),
+            job: Some(live.run.job.clone()),
+            run: Some(live.run.run),
+            text: step.text,
+        }))
+    }
+
     /// Puts a decision into the ring. Where that fails the decision stands all the same: the clock
-    /// does not stop for a disk, and the fault is told once.
-    fn append(&mut self, record: &Record, now: UnixMs, records: &mut Vec<Record>) {
-        if !belongs(record) {
-            return;
-        }
-        match self.ring.append(record) {
-            Ok(Appended::At(_)) => self.ring_fault = false,
-            Ok(Appended::Nowhere) => self.fault("the ring has no place", now, records),
-            Err(e) => self.fault(&format!("the ring cannot be written: {e}"), now, records),
-        }
-    }
-
-    fn flush(&mut self, needed: bool, now: UnixMs, records: &mut Vec<Record>) {
-        if needed && let Err(e) = self.ring.flush() {
-            self.fault(&format!("the ring cannot be flushed: {e}"), now, records);
-        }
-    }
-
-    fn fault(&mut self, text: &str, now: UnixMs, records: &mut Vec<Record>) {
-        if !std::mem::replace(&mut self.ring_fault, true) {
-            records.push(Record::Note(Note {
-                at: now,
-                level: Level::Error,
-                kind: "degraded".to_owned(),
-                job: None,
-                run: None,
-                text: format!("{text}: decisions are kept in memory only"),
-            }));
+    /// does not stop for a disk.
+    fn append(&mut self, record: &Record) {
+        if belongs(record) {
+            self.ring.append(record);
         }
     }
 

@@ -19,6 +19,7 @@ use crate::daemon::link;
 use crate::daemon::notify::{Notifier, VARIABLES};
 use crate::daemon::restarts::Restarts;
 use crate::daemon::ward::{End, Ward, Watch};
+use crate::process::{shield, unblock_signals};
 
 /// The first pause before a core is started again, and the longest.
 const FIRST_PAUSE_MS: i64 = 100;
@@ -66,6 +67,9 @@ impl Guardian<'_> {
     /// # Errors
     /// No process or no descriptor left at the very start; later it is tried again.
     pub fn run(&self, mut adopted: Option<Ward>, again: bool) -> std::io::Result<u8> {
+        // The core and its workers inherit both.
+        shield();
+        unblock_signals();
         let mut course = Course {
             kept_time: again,
             program: PathBuf::from(ITSELF),

@@ -15,18 +15,14 @@ use crate::daemon::definition::{Definition, mark_unreadable};
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::WINDOW;
 use crate::daemon::held::Held;
+use crate::daemon::outputs::Outputs;
+use crate::daemon::refill::{Refill, moved};
 use crate::daemon::sequence::{record_in_order, rewind};
 use crate::daemon::zones::Zones;
 use crate::engine::{Armed, PROVISIONAL};
 use crate::model::{Fence, Level, Next, Note, Record, RunId};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{self, Store, StoreError, StoredOutput};
-
-/// Queued runs kept in memory for each queue: many jobs' worth, so that no job keeps others out.
-const QUEUED: usize = 4096;
-
-/// Queued runs of one job kept in memory.
-const QUEUED_PER_JOB: usize = 16;
 
 /// How far ahead everything that is due is kept in memory, however much that is, milliseconds.
 pub const AHEAD_MS: i64 = 90_000;
@@ -48,8 +44,9 @@ pub struct Keeper {
     zones: Zones,
     recorded: Arc<AtomicI64>,
     pending: VecDeque<Batch>,
-    outputs: HashMap<Fence, StoredOutput>,
+    outputs: Arc<Outputs>,
     held: Held,
+    given: Refill,
     numbers_end: i64,
     numbers_used: i64,
     numbers_at: Option<UnixMs>,
@@ -70,8 +67,9 @@ impl Keeper {
             zones,
             recorded,
             pending: VecDeque::new(),
-            outputs: HashMap::new(),
+            outputs: Arc::default(),
             held: Held::default(),
+            given: Refill::default(),
             numbers_end: 0,
             numbers_used: 0,
             numbers_at: None,
@@ -117,12 +115,17 @@ impl Keeper {
 
     /// Nobody will record the end of this attempt: its output is dropped.
     pub fn forget_output(&mut self, fence: Fence) {
-        self.outputs.remove(&fence);
+        self.outputs.forget(fence);
     }
 
     /// The output of an attempt that ended; to be kept with its record.
     pub fn take_output(&mut self, fence: Fence, output: StoredOutput) {
-        self.outputs.insert(fence, output);
+        self.outputs.take(fence, output);
+    }
+
+    /// The output of attempts that ended is found here.
+    pub fn share_outputs(&mut self, outputs: Arc<Outputs>) {
+        self.outputs = outputs;
     }
 
     /// Everything the firing side must know at the start.
@@ -137,7 +140,7 @@ impl Keeper {
         let mut facts = vec![Fact::Queues(self.store.queues()?)];
         self.seen = self.store.data_version()?;
         self.load_window(now, &mut facts)?;
-        self.look(now, &mut facts)?;
+        self.look(true, now, &mut facts)?;
         self.numbers(now, &mut facts)?;
         Ok(facts)
     }
@@ -174,11 +177,12 @@ impl Keeper {
         if version != self.seen || self.changes.wait() {
             let facts = &mut kept.facts;
             self.changes.tell(&mut self.store, &self.zones, facts)?;
-            self.look(now, facts)?;
+            moved(&mut self.store, &mut self.held, facts)?;
+            self.look(true, now, facts)?;
             // Only now: what could not be looked at is looked at again.
             self.seen = version;
         } else if self.refill || timer {
-            self.look(now, &mut kept.facts)?;
+            self.look(false, now, &mut kept.facts)?;
         }
         if self.reload_at().is_some_and(|at| at <= now) {
             self.load_window(now, &mut kept.facts)?;
@@ -222,17 +226,18 @@ impl Keeper {
             return Ok(());
         };
         let (number, ring_seq) = (last.number, last.ring_seq);
-        let records: Vec<Record> = self
+        let mut records: Vec<Record> = self
             .pending
             .iter()
             .flat_map(|b| b.records.iter().cloned())
             .collect();
+        self.outputs.account(&mut records);
         let renumbered =
             record_in_order(&mut self.store, &self.zones, &records, Some(ring_seq), now)?;
         self.held.renumbered(renumbered);
         // The attempt must be there first. After a crash in between the slot still has the output.
         let outputs: Vec<(RunId, u32, StoredOutput)> =
-            records.iter().filter_map(|r| self.output_of(r)).collect();
+            records.iter().filter_map(|r| self.outputs.of(r)).collect();
         self.store.keep_output(&outputs)?;
         self.pending.clear();
         self.recorded_up_to(ring_seq);
@@ -241,14 +246,6 @@ impl Keeper {
             self.recorded(record, kept);
         }
         Ok(())
-    }
-
-    fn output_of(&self, record: &Record) -> Option<(RunId, u32, StoredOutput)> {
-        let Record::Ended(ended) = record else {
-            return None;
-        };
-        let output = self.outputs.get(&ended.fence)?;
-        Some((ended.run, ended.attempt, output.clone()))
     }
 
     /// Keeps count of the queued runs that the firing side has.
@@ -265,7 +262,9 @@ impl Keeper {
             }
             Record::Start(start) => self.refill |= self.held.release(start.run),
             Record::Drop(drop) => {
-                self.refill |= self.held.release(drop.run);
+                // Its followers may wait now, whether it was held or not.
+                self.refill = true;
+                self.held.release(drop.run);
                 self.held.over(drop.run);
             }
             Record::Ended(ended) => {
@@ -278,7 +277,7 @@ impl Keeper {
                         }
                     }
                 }
-                self.outputs.remove(&ended.fence);
+                self.outputs.forget(ended.fence);
                 if ended.collect {
                     kept.collected.push(ended.fence);
                 }
@@ -303,47 +302,16 @@ impl Keeper {
     }
 
     /// Queued runs that could start, and wishes to cancel.
-    fn look(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
-        self.store.accept()?;
-        let mut jobs: HashMap<String, Definition> = HashMap::new();
-        for queue in self.store.queues()? {
-            let have = self.held.count_in(&queue.name);
-            if have * 2 > QUEUED {
-                continue;
-            }
-            let runs = self.store.startable(
-                &queue.name,
-                now,
-                QUEUED - have,
-                self.held.runs(),
-                QUEUED_PER_JOB,
-                self.held.by_job(),
-            )?;
-            if runs.is_empty() {
-                continue;
-            }
-            let (mut known, mut given) = (Vec::new(), Vec::new());
-            for run in runs {
-                if !jobs.contains_key(&run.job) {
-                    let job = Definition::read(&self.store, &run.job)?;
-                    jobs.insert(run.job.clone(), job);
-                }
-                match jobs.get(&run.job) {
-                    // It waits until somebody mends the definition.
-                    Some(Definition::Unreadable(_)) => continue,
-                    Some(Definition::Known(job)) => known.push(Arc::clone(job)),
-                    Some(Definition::Gone) | None => {}
-                }
-                self.held.hold(run.run, &queue.name, &run.job);
-                given.push(run);
-            }
-            facts.push(Fact::Queued(known, given));
-        }
+    fn look(&mut self, news: bool, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
+        let again = self
+            .given
+            .look(&mut self.store, &mut self.held, news, now, facts)?;
         let cancelled = cancelled(&mut self.store, &self.held, now)?;
         if !cancelled.is_empty() {
             facts.push(Fact::Cancelled(cancelled));
         }
-        self.look_at = self.store.next_run_at(now)?;
+        let later = self.store.next_run_at(now)?;
+        self.look_at = [again, later].into_iter().flatten().min();
         self.refill = false;
         Ok(())
     }

@@ -18,13 +18,12 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 /// Takes the lock that says who keeps time here; held as long as the file is open.
 pub(in crate::daemon) fn take_lock(paths: &Paths) -> Result<File, CoreError> {
     let fail = |source| io_error("cannot take the lock", source);
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
+    let mut options = File::options();
+    options.read(true).write(true).mode(0o600);
+    // Making a file waits for a disk that is frozen; whoever holds the lock is to be named then.
+    let mut file = options
         .open(paths.lock())
+        .or_else(|_| options.create(true).truncate(false).open(paths.lock()))
         .map_err(fail)?;
     let mut tries = 0;
     while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {

@@ -5,12 +5,15 @@
 //! hands orders to the workers, [`api`] answers the socket. No decision is made here; those are in
 //! `engine`.
 
+pub mod adoption;
 pub mod alarm;
 pub mod api;
 pub mod cancel;
 pub mod changes;
+pub mod condition;
 pub mod core;
 pub mod definition;
+pub mod ends;
 pub mod fact;
 pub mod firing;
 pub mod guardian;
@@ -21,9 +24,13 @@ mod lock;
 pub mod mailbox;
 pub mod notify;
 pub mod order;
+pub mod outputs;
 pub mod program;
+pub mod pruner;
 pub mod pulse;
 pub mod recovery;
+mod refill;
+pub mod refuge;
 pub mod restarts;
 pub mod ring;
 pub mod scribe;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::model::{Engine, Job, Order, QueuedRun, Raw, Spec};
+use crate::model::{Engine, Job, Order, Origin, Outcome, QueuedRun, Raw, Spec};
 use crate::schedule::UnixMs;
 
 /// What this host adds to the environment of jobs. Nothing of the daemon's own environment does.
@@ -29,7 +29,11 @@ impl Host {
         let home = env
             .iter()
             .find(|(k, _)| k == "HOME")
-            .map_or_else(|| self.home.clone(), |(_, v)| v.lossy());
+            .map(|(_, home)| home.lossy())
+            .or_else(|| spec.limits.user.is_none().then(|| self.home.clone()));
+        let missing = |name: &&str| env.iter().all(|(known, _)| known != name);
+        let login = login(spec).iter().copied().filter(missing);
+        let login = login.map(str::to_owned).collect();
         Order {
             run: run.run,
             attempt: run.attempt,
@@ -37,7 +41,7 @@ impl Host {
             job: job.name.clone(),
             command: spec.command.clone(),
             shell: spec.shell.clone(),
-            cwd: Some(spec.cwd.clone().unwrap_or(home)),
+            cwd: spec.cwd.clone().or(home),
             env,
             stdin: spec.stdin.clone(),
             umask: spec.umask.unwrap_or(0o022),
@@ -45,6 +49,9 @@ impl Host {
             silence_ms: job.policy.silence_ms,
             kill_grace_ms: job.policy.kill_grace_ms,
             output_max: spec.output_max,
+            limits: spec.limits.clone(),
+            login,
+            verify: spec.verify.clone(),
         }
     }
 
@@ -56,15 +63,19 @@ impl Host {
             env.retain(|(known, _)| known != name);
             env.push((name.to_owned(), value));
         };
+        // What the user's entry says is not looked up here: that may hang.
+        let theirs = login(&job.spec);
         for (name, value) in self.base(&job.spec.engine) {
-            set(name, value.as_str().into());
+            if !theirs.contains(&name) {
+                set(name, value.as_str().into());
+            }
         }
+        // crontab(5): LOGNAME cannot be set by a table.
+        let fixed = job.spec.engine != Engine::Native;
         for (name, value) in &job.spec.env {
-            set(name, value.clone());
-        }
-        if job.spec.engine != Engine::Native {
-            // crontab(5): LOGNAME cannot be set by a table.
-            set("LOGNAME", self.user.as_str().into());
+            if !(fixed && name == "LOGNAME") {
+                set(name, value.clone());
+            }
         }
         for (name, value) in &run.env {
             set(name, value.clone());
@@ -75,6 +86,9 @@ impl Host {
         set("CRAKE_ORIGIN", run.origin.as_str().into());
         if let Some(at) = run.planned_at.or(Some(run.queued_at)) {
             set("CRAKE_FIRE", rfc3339(at).into());
+        }
+        if let Some(word) = recovery(run) {
+            set("CRAKE_RECOVERY", word.into());
         }
         if let Some(args) = &run.args {
             set("CRAKE_ARGS", args.as_str().into());
@@ -106,6 +120,28 @@ impl Host {
             }
         }
         base
+    }
+}
+
+/// The variables that come from the entry of the user a job names. A cron says `/bin/sh` for every
+/// user, and Debian's does not set `USER`.
+fn login(spec: &Spec) -> &'static [&'static str] {
+    match (&spec.limits.user, &spec.engine) {
+        (None, _) => &[],
+        (Some(_), Engine::Native) => &["HOME", "LOGNAME", "SHELL", "USER"],
+        (Some(_), Engine::Cron(dialect)) if dialect == "cronie" => &["HOME", "LOGNAME", "USER"],
+        (Some(_), Engine::Cron(_)) => &["HOME", "LOGNAME"],
+    }
+}
+
+/// What an attempt makes up for, in one word; most make up for nothing.
+fn recovery(run: &QueuedRun) -> Option<&'static str> {
+    match (run.after, run.origin) {
+        (Some(Outcome::Lost), _) => Some("lost"),
+        (Some(Outcome::Interrupted), _) => Some("interrupted"),
+        (Some(_), _) | (None, Origin::Retry) => Some("retry"),
+        (None, Origin::CatchUp) => Some("catch_up"),
+        (None, _) => None,
     }
 }
 

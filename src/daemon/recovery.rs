@@ -12,25 +12,23 @@
 //! | no slot carries it | same boot | it never reached a worker: started now |
 //! | no slot carries it | other boot | whether it ran is not known: `interrupted` |
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Now;
-use crate::daemon::definition::Definition;
+use crate::daemon::adoption::adopt;
 use crate::daemon::fact::Fact;
 use crate::daemon::firing::{FAR_MS, LATE_MS};
 use crate::daemon::keeper::Keeper;
-use crate::daemon::ring::Ring;
+use crate::daemon::refuge::Refuge;
+use crate::daemon::ring::{AtOnce, Medium, Owner, Ring, RingFile, Spare};
 use crate::daemon::sequence::record_in_order;
 use crate::daemon::zones::Zones;
-use crate::engine::{Armed, Numbers, Over, PROVISIONAL, Phase, World};
-use crate::model::{
-    Back, Ended, Fence, Gap, Holding, Level, MissReason, Next, Note, Outcome, Planned, Record,
-    Report, RunId,
-};
+use crate::engine::{Armed, Numbers, PROVISIONAL, World};
+use crate::model::{Back, Fence, Gap, Holding, Level, MissReason, Note, Planned, Record, RunId};
+use crate::process::identity;
 use crate::schedule::{UnixMs, Zone};
-use crate::store::{self, LiveRow, Session, Store, StoreError};
+use crate::store::{self, Session, Store, StoreError};
 
 /// How this process came to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,21 +83,83 @@ pub enum BeginError {
     Ring(#[source] std::io::Error),
 }
 
+/// The store's name for itself, by which an emergency ring belongs to it.
+const STORE_ID: &str = "store_id";
+
 /// Opens the ring, recovers, and gathers what the firing side must know.
 ///
 /// # Errors
 /// Those of the store and of the ring file.
 pub fn begin(
-    mut store: Store,
+    store: Store,
     ring: &Path,
     holdings: Vec<Holding>,
     birth: &Birth,
     zone: &Zone,
     now: Now,
 ) -> Result<Begun, BeginError> {
-    let (ring, entries) = Ring::open(ring, store.ring_seq()?).map_err(BeginError::Ring)?;
+    let rings = Rings::open(ring, None).map_err(BeginError::Ring)?;
+    begin_with(store, rings, holdings, birth, zone, now)
+}
+
+/// The two ring files of an instance.
+pub struct Rings {
+    /// The ring file.
+    pub main: Box<dyn Medium>,
+    /// What was found in it.
+    pub found: Vec<(i64, Record)>,
+    /// Where the emergency ring is, where there may be one.
+    pub refuge: Option<Refuge>,
+}
+
+impl Rings {
+    /// Opens the ring file, or makes it.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn open(path: &Path, refuge: Option<Refuge>) -> std::io::Result<Rings> {
+        let file = RingFile::open(path)?;
+        Ok(Rings {
+            found: file.read()?,
+            main: Box::new(AtOnce::over(file)),
+            refuge,
+        })
+    }
+}
+
+/// The same with ring files that are open already.
+///
+/// # Errors
+/// Those of the store.
+pub fn begin_with(
+    mut store: Store,
+    rings: Rings,
+    holdings: Vec<Holding>,
+    birth: &Birth,
+    zone: &Zone,
+    now: Now,
+) -> Result<Begun, BeginError> {
+    let known = store.meta(STORE_ID)?;
+    let spare = rings.refuge.map(|refuge| {
+        let owner = Owner {
+            boot_id: birth.boot_id.clone(),
+            store: known.clone().unwrap_or_default(),
+        };
+        Spare::new(refuge, owner)
+    });
+    let (mut ring, entries) = Ring::over(rings.main, rings.found, store.ring_seq()?, spare);
     let zones = Zones::new(zone.clone());
     let found = recover(&mut store, &entries, holdings, birth, &zones, now)?;
+    let id = match known {
+        Some(id) => id,
+        None => {
+            let id = identity::new_id().map_err(BeginError::Ring)?;
+            store.set_meta(STORE_ID, &id)?;
+            id
+        }
+    };
+    ring.owned_by(&id);
+    ring.settled();
     let mut keeper = Keeper::new(store, zones, ring.recorded());
     keeper.recorded_up_to(ring.last());
     let mut facts = keeper.begin(now.wall)?;
@@ -288,96 +348,4 @@ fn tell_gap(
     // Recording a gap must not make the last session look alive until now.
     store.record(&records, None, last.alive_at)?;
     Ok(())
-}
-
-/// Settles each run that the store says is running by what the slots prove.
-fn adopt(
-    store: &mut Store,
-    world: &mut World,
-    holdings: Vec<Holding>,
-    birth: &Birth,
-    now: UnixMs,
-) -> store::Result<(Vec<RunId>, Vec<Fence>)> {
-    let mut held: HashMap<Fence, Holding> = holdings.into_iter().map(|h| (h.fence(), h)).collect();
-    let mut unstarted = Vec::new();
-    for row in store.live()? {
-        if let Definition::Known(job) = Definition::read(store, &row.run.job)? {
-            world.know_job(job);
-        }
-        let phase = phase_of(&row, held.remove(&row.run.fence), birth, now);
-        if phase == Phase::Starting {
-            unstarted.push(row.run.run);
-        }
-        world.adopt(row.run, phase);
-    }
-    let mut leftover = Vec::new();
-    for holding in held.into_values() {
-        if !matches!(holding, Holding::Alive { .. }) {
-            leftover.push(holding.fence());
-            settle_leftover(store, holding, now)?;
-        }
-    }
-    leftover.sort();
-    Ok((unstarted, leftover))
-}
-
-/// An attempt whose run has gone on to another one, or is over: its end is recorded if it was not,
-/// and changes nothing else.
-fn settle_leftover(store: &mut Store, holding: Holding, now: UnixMs) -> store::Result<()> {
-    let fence = holding.fence();
-    let Some((run, attempt, job)) = store.unended_attempt(fence)? else {
-        return Ok(());
-    };
-    let (report, gone) = match holding {
-        Holding::Ended { report, .. } => (Some(report), Outcome::Lost),
-        Holding::Dead {
-            other_boot: true, ..
-        } => (None, Outcome::Interrupted),
-        Holding::Alive { .. } | Holding::Dead { .. } => (None, Outcome::Lost),
-    };
-    let ended = Ended {
-        run,
-        job,
-        attempt,
-        fence,
-        outcome: report.as_ref().map_or(gone, Report::outcome),
-        reason: report.as_ref().and_then(|r| r.reason.clone()),
-        at: report.as_ref().map_or(now, |r| r.ended_at),
-        report,
-        next: Next::Final,
-        collect: true,
-    };
-    store.record(&[Record::Ended(Box::new(ended))], None, now)?;
-    Ok(())
-}
-
-fn phase_of(row: &LiveRow, holding: Option<Holding>, birth: &Birth, now: UnixMs) -> Phase {
-    let over = |outcome, text: &str| {
-        Phase::Over(Over {
-            outcome,
-            report: None,
-            reason: Some(text.to_owned()),
-            at: now,
-        })
-    };
-    match holding {
-        Some(Holding::Alive { .. }) => Phase::Running,
-        Some(Holding::Ended { report, .. }) => Phase::Over(Over {
-            outcome: report.outcome(),
-            reason: report.reason.clone(),
-            at: report.ended_at,
-            report: Some(report),
-        }),
-        Some(Holding::Dead {
-            other_boot: false, ..
-        }) => over(Outcome::Lost, "its worker was killed"),
-        Some(Holding::Dead {
-            other_boot: true, ..
-        }) => over(Outcome::Interrupted, "the host went down"),
-        None if row.boot_id == birth.boot_id => Phase::Starting,
-        None => over(
-            Outcome::Interrupted,
-            "the host went down; whether it had started is not known",
-        ),
-    }
 }

@@ -10,9 +10,11 @@ use rustix::fs::inotify;
 
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
+use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell, timespec};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
+use crate::daemon::pruner::{Pruner, Scope};
 use crate::daemon::spawner::Errand;
 use crate::model::Note;
 
@@ -23,6 +25,12 @@ const ALIVE_MS: i64 = 60_000;
 /// commit can be seen (measured), so the first look may find nothing.
 const FIRST_PAUSE_MS: i64 = 1;
 const LAST_PAUSE_MS: i64 = 64;
+
+/// How long the store side may be busy with pruning each time, milliseconds: one step more or less.
+const PRUNE_MS: i64 = 20;
+
+/// How far rounds of pruning lie apart, milliseconds.
+const ROUND_MS: i64 = 3_600_000;
 
 /// The pause before what could not be recorded is tried again.
 const RETRY_MS: i64 = 100;
@@ -35,9 +43,13 @@ pub struct Scribe {
     spawner: Sender<Errand>,
     clock: Arc<dyn Clock>,
     degraded: Arc<Mutex<Option<String>>>,
+    condition: Arc<Condition>,
     writes: OwnedFd,
     dir: PathBuf,
     told_alive: i64,
+    pruner: Pruner,
+    /// When the next round of pruning may begin, on the clock that goes on in a sleep.
+    prune_at: i64,
     notes: Vec<Note>,
 }
 
@@ -52,7 +64,7 @@ impl Scribe {
         firing: Sender<Tell>,
         spawner: Sender<Errand>,
         clock: Arc<dyn Clock>,
-        degraded: Arc<Mutex<Option<String>>>,
+        (degraded, condition): (Arc<Mutex<Option<String>>>, Arc<Condition>),
         paths: &Paths,
     ) -> std::io::Result<Scribe> {
         let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
@@ -71,9 +83,12 @@ impl Scribe {
             spawner,
             clock,
             degraded,
+            condition,
             writes,
             dir,
             told_alive,
+            pruner: Pruner::new(&paths.logs, Scope::default()),
+            prune_at: told_alive + ALIVE_MS,
             notes: Vec::new(),
         })
     }
@@ -106,7 +121,6 @@ impl Scribe {
         for message in self.mailbox.take() {
             match message {
                 Keep::Batch(batch) => self.keeper.take(batch),
-                Keep::Output(fence, output) => self.keeper.take_output(fence, output),
                 Keep::Forget(fence) => self.keeper.forget_output(fence),
                 Keep::Note(note) => self.notes.push(note),
                 Keep::Look => {}
@@ -117,7 +131,9 @@ impl Scribe {
     }
 
     fn step(&mut self, now: Now) -> (Option<i64>, bool) {
+        self.condition.step_begins(now);
         let result = self.keeper.step(now.wall);
+        self.condition.step_ended();
         let fault = self.keeper.fault().map(|f| self.describe(f));
         let failed = fault.is_some();
         *self.degraded.lock().unwrap_or_else(|e| e.into_inner()) = fault;
@@ -165,6 +181,18 @@ impl Scribe {
             let _ = self.keeper.store_mut().touch_session(now.wall, false);
             // What fails is looked at again in a minute.
             let _ = self.keeper.look_at_zones(now.wall);
+            self.prune(now);
+        }
+    }
+
+    /// Removes a little of what need not be kept, as long as nothing else is to be done.
+    fn prune(&mut self, now: Now) {
+        let begun = self.clock.now().mono;
+        while now.boot >= self.prune_at && self.clock.now().mono - begun < PRUNE_MS {
+            match self.pruner.step(self.keeper.store_mut(), now.wall) {
+                Ok((_, false)) => {}
+                Ok((_, true)) | Err(_) => self.prune_at = now.boot + ROUND_MS,
+            }
         }
     }
 

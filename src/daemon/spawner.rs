@@ -1,19 +1,16 @@
 //! The thread between the firing side and the workers.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::daemon::core::{Keep, Tell};
 use crate::daemon::fact::{Carrier, Fact};
 use crate::daemon::mailbox::{Mailbox, Sender};
+use crate::daemon::outputs::{Outputs, output_of};
+use crate::daemon::refuge::Refuge;
 use crate::model::{Exit, Fence, Order, Output, Report, StopCause};
 use crate::process::{Event, Pool};
-use crate::store::StoredOutput;
 use std::os::fd::AsFd;
-
-/// Output up to this size goes into the store; larger output keeps a file.
-const SMALL: usize = 64 * 1024;
 
 /// What the spawner is told.
 #[derive(Debug)]
@@ -24,6 +21,8 @@ pub enum Errand {
     Stop(Fence, StopCause, i64),
     /// The outcome and the output are in the store: the worker may forget them.
     Collected(Fence),
+    /// Whether the disk of the slots is not to be touched.
+    CutOff(bool),
     /// Nobody knows the attempt: the worker may forget it, and its output is dropped.
     Discard(Fence),
     /// Leave the workers to themselves and end.
@@ -45,14 +44,24 @@ impl Carrier for Hand {
     fn discard(&mut self, fence: Fence) {
         self.0.send(Errand::Discard(fence));
     }
+
+    fn collected(&mut self, fence: Fence) {
+        self.0.send(Errand::Collected(fence));
+    }
+
+    fn cut_off(&mut self, cut_off: bool) {
+        self.0.send(Errand::CutOff(cut_off));
+    }
 }
 
 /// The spawner.
 pub struct Spawner {
     /// The workers.
     pub pool: Pool,
-    /// Where large output is kept.
-    pub logs: PathBuf,
+    /// Where workers live while the disk of the slots is not to be touched.
+    pub refuge: Refuge,
+    /// Where output waits for the store side.
+    pub outputs: Arc<Outputs>,
     /// What it is told.
     pub errands: Mailbox<Errand>,
     /// The firing side.
@@ -72,6 +81,7 @@ impl Spawner {
                     Errand::Start(order) => self.start(&order),
                     Errand::Stop(fence, cause, grace) => self.pool.stop(fence, cause, grace),
                     Errand::Collected(fence) => self.pool.collected(fence),
+                    Errand::CutOff(cut_off) => self.cut_off(cut_off),
                     Errand::Discard(fence) => {
                         self.pool.collected(fence);
                         self.keeper.send(Keep::Forget(fence));
@@ -82,6 +92,19 @@ impl Spawner {
             for event in self.pool.wait(self.errands.as_fd(), None) {
                 self.pass_on(event);
             }
+        }
+    }
+
+    /// Without a refuge the disk is all there is.
+    fn cut_off(&mut self, cut_off: bool) {
+        if !cut_off {
+            self.pool.leave_refuge();
+            return;
+        }
+        let made = self.refuge.make();
+        let taken = made.and_then(|(n, dir)| self.pool.take_refuge(n, dir.join("slots")));
+        if let Err(e) = taken {
+            eprintln!("crake: there is no refuge from the disk: {e}");
         }
     }
 
@@ -121,6 +144,7 @@ impl Spawner {
                 self.hand_in(fence);
                 Fact::Ended { fence, report }
             }
+            Event::Step { fence, step } => Fact::Step { fence, step },
             Event::Lost { fence, reason } => {
                 self.hand_in(fence);
                 Fact::Lost { fence, reason }
@@ -132,27 +156,8 @@ impl Spawner {
     /// Gives the output to the store side before the firing side hears of the end, so that the two
     /// are recorded together.
     fn hand_in(&self, fence: Fence) {
-        if let Some(output) = stored_output(&self.pool, &self.logs, fence) {
-            self.keeper.send(Keep::Output(fence, output));
+        if let Some(output) = output_of(&self.pool, fence) {
+            self.outputs.take(fence, output);
         }
-    }
-}
-
-/// The output of an attempt that ended, in the form in which it is kept: small output as bytes,
-/// large output in a file of its own.
-pub fn stored_output(pool: &Pool, logs: &std::path::Path, fence: Fence) -> Option<StoredOutput> {
-    let captured = pool.captured(fence).ok()?;
-    if captured.total == 0 {
-        return None;
-    }
-    let bytes = captured.encode();
-    if bytes.len() <= SMALL {
-        return Some(StoredOutput::Here(bytes));
-    }
-    let path = logs.join(format!("{fence}.out"));
-    match std::fs::write(&path, &bytes) {
-        Ok(()) => Some(StoredOutput::File(path.display().to_string())),
-        // Without room for a file the store still takes what it can.
-        Err(_) => Some(StoredOutput::Here(bytes)),
     }
 }

@@ -14,11 +14,12 @@ pub(in crate::engine) enum Admission {
 }
 
 /// Applies the job's overlap rule. `waits` says that the run would wait for its turn whatever the
-/// rule, as those do that make up for missed fires.
+/// rule, as those do that make up for missed fires; `made` of them were made in this pass.
 pub(in crate::engine) fn admit(
     world: &World,
     job: &Job,
     waits: bool,
+    made: usize,
     now: UnixMs,
     plan: &mut Plan,
 ) -> Admission {
@@ -29,7 +30,7 @@ pub(in crate::engine) fn admit(
     let live = state.live.iter().copied();
     let queued = state.queued.iter().copied();
     if waits || policy.overlap == Overlap::Queue {
-        return match state.queued.len() >= policy.queue_max as usize {
+        return match state.queued.len() + made >= policy.queue_max as usize {
             true => Admission::No(
                 queued.last(),
                 Some(format!("{} runs are waiting already", policy.queue_max)),
@@ -95,6 +96,7 @@ pub(in crate::engine) fn queued(new: &NewRun, deadline: Option<UnixMs>) -> Queue
         attempt: 0,
         max_attempts: new.max_attempts,
         fence: crate::model::Fence(0),
+        after: None,
         args: None,
         env: Vec::<(String, Raw)>::new(),
         deadline,

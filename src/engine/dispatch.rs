@@ -1,9 +1,12 @@
 //! Which waiting runs are taken back and which start.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, btree_set};
+use std::iter::Peekable;
 
+use crate::engine::pace::Pace;
+use crate::engine::turn::{QUEUE_MS, makes_up};
 use crate::engine::{Plan, World};
-use crate::model::{Drop, Fence, Outcome, Queue, QueuedRun, Record, Start};
+use crate::model::{Drop, Fence, Outcome, Queue, QueuedRun, Record, RunId, Start};
 use crate::schedule::UnixMs;
 
 /// Takes back the waiting runs that nobody wants any more or that are too late.
@@ -34,44 +37,104 @@ pub(in crate::engine) fn take_back(world: &World, now: UnixMs, plan: &mut Plan) 
     });
 }
 
-/// Starts what may start: queue by queue in rank order, each in the order priority, time, number.
+/// Starts what may start, each in its turn: see [`crate::engine::turn`].
 pub(in crate::engine) fn dispatch(world: &World, now: UnixMs, plan: &mut Plan) {
     let mut room = Room::of(world);
     let mut fence = world.next_fence;
-    for queue in &world.queues {
-        let Some(waiting) = world.waiting.get(&queue.name) else {
+    let mut lanes = lanes(world);
+    while let Some(next) = first(&mut lanes) {
+        let lane = &mut lanes[next];
+        let id = lane.waiting.next().map(|(_, id)| *id);
+        let open = room.in_queue(lane.queue) && (!lane.makes_up || room.for_pace(now));
+        if id.is_none() || !open {
+            lanes.swap_remove(next);
+            continue;
+        }
+        let run = id.and_then(|id| world.queued.get(&id));
+        let Some(run) = run.filter(|run| run.run_at <= now) else {
             continue;
         };
-        if queue.paused_at.is_some() {
+        if !room.for_job(world, &run.job) {
             continue;
         }
-        for (_, run_at, id) in waiting {
-            if !room.in_queue(queue) {
-                break;
-            }
-            let Some(run) = world.queued.get(id).filter(|_| *run_at <= now) else {
-                continue;
-            };
-            if !room.for_job(world, &run.job) {
-                continue;
-            }
-            room.take(run);
-            plan.records.push(Record::Start(Start {
-                run: *id,
-                job: run.job.clone(),
-                attempt: run.attempt + 1,
-                fence,
-                at: now,
-                boot_id: world.boot_id.clone(),
-            }));
-            fence = Fence(fence.0 + 1);
+        room.take(run, now);
+        plan.records.push(Record::Start(Start {
+            run: run.run,
+            job: run.job.clone(),
+            attempt: run.attempt + 1,
+            fence,
+            at: now,
+            boot_id: world.boot_id.clone(),
+        }));
+        fence = Fence(fence.0 + 1);
+    }
+}
+
+/// A queue's waiting runs in order: those on time, or those that make up for something.
+struct Lane<'a> {
+    queue: &'a Queue,
+    makes_up: bool,
+    /// What its place among the queues costs its runs.
+    behind: i64,
+    waiting: Peekable<btree_set::Iter<'a, (UnixMs, RunId)>>,
+}
+
+impl Lane<'_> {
+    /// The turn of its next run; one that has none goes first, to be taken away.
+    fn turn(&mut self) -> Option<(UnixMs, RunId)> {
+        let (turn, id) = self.waiting.peek()?;
+        Some((turn.saturating_add(self.behind), *id))
+    }
+}
+
+/// The lane whose next run has the earliest turn.
+fn first(lanes: &mut [Lane<'_>]) -> Option<usize> {
+    let turns = lanes.iter_mut().map(Lane::turn).enumerate();
+    turns.min_by_key(|(_, turn)| *turn).map(|(index, _)| index)
+}
+
+fn lanes(world: &World) -> Vec<Lane<'_>> {
+    let mut lanes = Vec::new();
+    for (queue, place) in world.queues.iter().zip(0_i64..) {
+        let waiting = world.waiting.get(&queue.name);
+        let Some(waiting) = waiting.filter(|_| queue.paused_at.is_none()) else {
+            continue;
+        };
+        for (runs, makes_up) in waiting.iter().zip([false, true]) {
+            lanes.push(Lane {
+                queue,
+                makes_up,
+                behind: place * QUEUE_MS,
+                waiting: runs.iter().peekable(),
+            });
         }
     }
+    lanes
+}
+
+/// When the next run that makes up for something may start, where nothing but the pace keeps it.
+pub(in crate::engine) fn paced_at(world: &World, now: UnixMs) -> Option<UnixMs> {
+    let burst = burst(world);
+    if world.pace.allows(burst, now) {
+        return None;
+    }
+    let some = world.waiting.values().any(|[_, late]| !late.is_empty());
+    some.then(|| world.pace.next_at(burst, now).max(now + 1))
+}
+
+/// How many runs that make up for something may be alive, and start at once: three of four slots,
+/// so that what is on time finds one.
+pub(in crate::engine) fn burst(world: &World) -> u32 {
+    (world.slots - world.slots / 4).max(1)
 }
 
 /// Free slots while a pass hands them out.
 struct Room<'a> {
     free: u32,
+    /// Runs alive that make up for something, how many there may be, and how fast they start.
+    making_up: u32,
+    burst: u32,
+    pace: Pace,
     by_queue: HashMap<&'a str, u32>,
     by_job: HashMap<&'a str, u32>,
     queues: &'a [Queue],
@@ -81,13 +144,18 @@ impl<'a> Room<'a> {
     fn of(world: &'a World) -> Room<'a> {
         let mut by_queue: HashMap<&str, u32> = HashMap::new();
         let mut by_job: HashMap<&str, u32> = HashMap::new();
+        let mut making_up = 0;
         for live in world.live.values() {
+            making_up += u32::from(makes_up(&live.run));
             *by_queue.entry(&live.run.queue).or_default() += 1;
             *by_job.entry(&live.run.job).or_default() += 1;
         }
         let alive = u32::try_from(world.live.len()).unwrap_or(u32::MAX);
         Room {
             free: world.slots.saturating_sub(alive),
+            making_up,
+            burst: burst(world),
+            pace: world.pace,
             by_queue,
             by_job,
             queues: &world.queues,
@@ -118,7 +186,16 @@ impl<'a> Room<'a> {
         self.by_job.get(name).copied().unwrap_or(0) < job.policy.parallel()
     }
 
-    fn take(&mut self, run: &'a QueuedRun) {
+    /// Whether another run that makes up for something may start.
+    fn for_pace(&self, now: UnixMs) -> bool {
+        self.making_up < self.burst && self.pace.allows(self.burst, now)
+    }
+
+    fn take(&mut self, run: &'a QueuedRun, now: UnixMs) {
+        if makes_up(run) {
+            self.making_up += 1;
+            self.pace.take(self.burst, now);
+        }
         self.free = self.free.saturating_sub(1);
         *self.by_queue.entry(&run.queue).or_default() += 1;
         *self.by_job.entry(&run.job).or_default() += 1;

@@ -77,26 +77,31 @@ impl Pass<'_> {
     /// Decides the backlog of one schedule, or the first part of it. Says whether it made a run.
     fn decide(&mut self, plan: &mut Plan) -> bool {
         let (instants, next_at) = self.backlog(plan);
-        let wants_run = self.which_run(&instants);
-        let mut before: Vec<usize> = Vec::new();
-        for (index, instant) in instants.iter().enumerate() {
-            let next = instants.get(index + 1).map_or(next_at, |i| Some(i.at));
-            if Some(index) != wants_run {
-                before.push(index);
-                continue;
+        let mut rest = instants.as_slice();
+        let mut made = 0;
+        while let Some(chosen) = self.which_run(rest) {
+            let absent = rest[chosen].absent.is_some();
+            if made > 0 && !absent {
+                return true;
             }
-            let mut fire = self.fire_run(instant, next, plan);
+            let next = rest.get(chosen + 1).map_or(next_at, |i| Some(i.at));
+            let mut fire = self.fire_run(&rest[chosen], next, made, plan);
             if fire.make.is_some() && self.left() == Some(1) {
                 // The last run its terms allow: nothing is planned after it.
                 fire.next_at = None;
             }
-            self.push_others(&instants, &before, Some(&fire), plan, next_at);
+            self.push_others(rest, chosen, Some(&fire), plan, next_at);
+            made += usize::from(fire.make.is_some());
             plan.records.push(Record::Fire(fire));
-            // The rest is decided in the next pass, when this run can be seen.
-            return true;
+            if !absent || self.left().is_some() {
+                // The rest is decided in the next pass, when this run can be seen.
+                return true;
+            }
+            // Runs that make up wait their turn whatever is alive, so they can be made together.
+            rest = &rest[chosen + 1..];
         }
-        self.push_others(&instants, &before, None, plan, next_at);
-        false
+        self.push_others(rest, rest.len(), None, plan, next_at);
+        made > 0
     }
 
     /// Runs that the schedule's terms leave, where they bound them.
@@ -230,7 +235,13 @@ impl Pass<'_> {
 
     /// The row for the instant that is to have a run: the overlap rule and the start deadline may
     /// still say no.
-    fn fire_run(&mut self, instant: &Instant, next_at: Option<UnixMs>, plan: &mut Plan) -> Fire {
+    fn fire_run(
+        &mut self,
+        instant: &Instant,
+        next_at: Option<UnixMs>,
+        made: usize,
+        plan: &mut Plan,
+    ) -> Fire {
         let Some(job) = self.job else {
             return self.row(instant.at, Verdict::Error, next_at);
         };
@@ -251,7 +262,7 @@ impl Pass<'_> {
             };
         }
         let waits = instant.absent.is_some();
-        match admit(self.world, job, waits, self.now, plan) {
+        match admit(self.world, job, waits, made, self.now, plan) {
             Admission::No(blocked_by, note) => Fire {
                 verdict: Verdict::Overlap,
                 blocked_by,
@@ -301,19 +312,18 @@ impl Pass<'_> {
         instant.at + jitter_ms(seed, instant.at, terms.jitter_ms, next_at)
     }
 
-    /// The rows for the instants that have no run of their own. What was decided for `chosen`, the
+    /// The rows for the first instants, which have no run of their own. What was decided for `chosen`, the
     /// last of them, holds for the others that were due with it.
     fn push_others(
         &self,
         instants: &[Instant],
-        which: &[usize],
+        which: usize,
         chosen: Option<&Fire>,
         plan: &mut Plan,
         last_next: Option<UnixMs>,
     ) {
         let run = chosen.and_then(|fire| fire.run);
-        for index in which {
-            let instant = &instants[*index];
+        for (index, instant) in instants.iter().take(which).enumerate() {
             let next = instants.get(index + 1).map_or(last_next, |i| Some(i.at));
             let row = self.row(instant.at, Verdict::Missed, next);
             let verdict = (&instant.excluded, instant.paused, instant.absent);

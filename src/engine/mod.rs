@@ -11,12 +11,15 @@ mod dispatch;
 mod due;
 mod known;
 mod numbers;
+mod pace;
 mod rewind;
 mod settle;
+pub mod turn;
 mod world;
 
 pub use known::{Armed, LiveRun, Over, Phase};
 pub use numbers::{Numbers, PROVISIONAL};
+pub use pace::START_RATE;
 pub use world::World;
 
 use crate::model::{Record, RunId, StopCause};
@@ -73,5 +76,9 @@ fn wake_at(world: &World, now: UnixMs) -> Option<UnixMs> {
         let too_late = run.deadline.filter(|d| run.attempt == 0 && *d >= now);
         [start, too_late.map(|d| d + 1)]
     });
-    queued.flatten().chain(armed).min()
+    queued
+        .flatten()
+        .chain(armed)
+        .chain(dispatch::paced_at(world, now))
+        .min()
 }

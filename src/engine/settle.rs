@@ -1,7 +1,7 @@
 //! What follows the end of an attempt, and which live runs are to be ended.
 
 use crate::engine::{LiveRun, Over, Phase, Plan, Stop, World};
-use crate::model::{Ended, Next, OnLost, Outcome, Record};
+use crate::model::{Ended, Next, OnLost, Origin, Outcome, Overlap, QueuedRun, Record, StopCause};
 use crate::schedule::UnixMs;
 
 /// A run that keeps getting lost is given up after so many attempts, whatever its rule says.
@@ -17,6 +17,12 @@ pub(in crate::engine) fn settle(world: &World, now: UnixMs, plan: &mut Plan) {
                 run: live.run.run,
                 cause,
             }),
+            (Phase::Starting | Phase::Running, None) if is_replaced(world, live) => {
+                plan.stops.push(Stop {
+                    run: live.run.run,
+                    cause: StopCause::Replaced,
+                });
+            }
             (Phase::Starting | Phase::Running, Some((_, true)) | None) => {}
         }
     }
@@ -41,6 +47,20 @@ fn ended(world: &World, live: &LiveRun, over: &Over, now: UnixMs) -> Ended {
     }
 }
 
+/// Whether a fire that came after this run replaced it. It is told when that is decided, but whoever
+/// decided it may have died before.
+fn is_replaced(world: &World, live: &LiveRun) -> bool {
+    let Some(state) = world.jobs.get(&live.run.job) else {
+        return false;
+    };
+    let replaces = |run: &QueuedRun| {
+        matches!(run.origin, Origin::Schedule | Origin::Boot) && run.queued_at > live.run.queued_at
+    };
+    let rule = state.job.as_ref().map(|job| job.policy.overlap);
+    rule == Some(Overlap::Replace)
+        && (state.queued.iter()).any(|id| world.queued.get(id).is_some_and(replaces))
+}
+
 /// When the next attempt is to be made, if one is.
 fn retry_at(world: &World, live: &LiveRun, over: &Over, now: UnixMs) -> Option<UnixMs> {
     if world.cancelled.contains_key(&live.run.run) {
@@ -55,7 +75,8 @@ fn retry_at(world: &World, live: &LiveRun, over: &Over, now: UnixMs) -> Option<U
         outcome => outcome.retryable() && attempt < live.run.max_attempts,
     };
     // Counted from the end, but never into the past: after a long outage the wait starts now.
-    let wait = policy.backoff.wait_ms(attempt);
+    let seed = live.run.run.0.cast_unsigned();
+    let wait = policy.backoff.spread_ms(attempt, seed);
     again.then(|| (over.at + wait).max(now))
 }
 

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::engine::known::JobState;
+use crate::engine::pace::Pace;
+use crate::engine::turn::{makes_up, turn};
 use crate::engine::{Armed, LiveRun, Numbers, Over, Phase};
 use crate::model::{Fence, Gap, Job, Queue, QueuedRun, Record, RunId, ScheduleId, StopCause};
 use crate::schedule::UnixMs;
@@ -19,10 +21,11 @@ pub struct World {
     pub(in crate::engine) jobs: HashMap<String, JobState>,
     pub(in crate::engine) queues: Vec<Queue>,
     pub(in crate::engine) queued: HashMap<RunId, QueuedRun>,
-    pub(in crate::engine) waiting: HashMap<String, BTreeSet<(u8, UnixMs, RunId)>>,
+    pub(in crate::engine) waiting: HashMap<String, Waiting>,
     pub(in crate::engine) live: BTreeMap<RunId, LiveRun>,
     pub(in crate::engine) cancelled: HashMap<RunId, Option<String>>,
     pub(in crate::engine) slots: u32,
+    pub(in crate::engine) pace: Pace,
     pub(in crate::engine) gaps: Vec<Gap>,
     pub(in crate::engine) numbers: Numbers,
     pub(in crate::engine) next_fence: Fence,
@@ -30,6 +33,10 @@ pub struct World {
     pub(in crate::engine) evicted: HashMap<ScheduleId, (UnixMs, u64)>,
     pub(in crate::engine) epoch: u64,
 }
+
+/// The waiting runs of a queue in their turn: those that are on time, and those that make up for
+/// something.
+pub(in crate::engine) type Waiting = [BTreeSet<(UnixMs, RunId)>; 2];
 
 /// How many gaps are kept for instants that are decided later.
 const GAPS: usize = 64;
@@ -152,6 +159,24 @@ impl World {
             return;
         }
         self.insert_queued(run);
+    }
+
+    /// A waiting run was given another priority, queue or time. One that is not known to wait is
+    /// left as it is.
+    pub fn moved(&mut self, run: QueuedRun) {
+        if let Some(known) = self.take_queued(run.run) {
+            self.insert_queued(QueuedRun {
+                queue: run.queue,
+                priority: run.priority,
+                run_at: run.run_at,
+                ..known
+            });
+        }
+    }
+
+    /// Runs that make up for something start at most so many a second.
+    pub fn set_start_rate(&mut self, per_second: u32) {
+        self.pace = Pace::of(per_second);
     }
 
     /// A run that was claimed before this process began.
@@ -279,18 +304,15 @@ impl World {
             .or_default()
             .queued
             .insert(run.run);
-        self.waiting.entry(run.queue.clone()).or_default().insert((
-            run.priority,
-            run.run_at,
-            run.run,
-        ));
+        self.waiting.entry(run.queue.clone()).or_default()[usize::from(makes_up(&run))]
+            .insert((turn(&run), run.run));
         self.queued.insert(run.run, run);
     }
 
     fn take_queued(&mut self, id: RunId) -> Option<QueuedRun> {
         let run = self.queued.remove(&id)?;
         if let Some(set) = self.waiting.get_mut(&run.queue) {
-            set.remove(&(run.priority, run.run_at, id));
+            set[usize::from(makes_up(&run))].remove(&(turn(&run), id));
         }
         if let Some(state) = self.jobs.get_mut(&run.job) {
             state.queued.remove(&id);
@@ -328,6 +350,10 @@ impl World {
         let Some(mut run) = self.take_queued(start.run) else {
             return;
         };
+        if makes_up(&run) {
+            self.pace
+                .take(crate::engine::dispatch::burst(self), start.at);
+        }
         run.attempt = start.attempt;
         run.fence = start.fence;
         self.adopt(run, Phase::Starting);
@@ -348,6 +374,7 @@ impl World {
             crate::model::Next::Retry(at) => {
                 let mut run = live.run;
                 run.run_at = at;
+                run.after = Some(ended.outcome);
                 self.insert_queued(run);
             }
         }

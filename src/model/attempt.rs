@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::words::words;
-use crate::model::{Command, Fence, Outcome, Raw, RunId};
+use crate::model::{Command, Fence, Limits, Outcome, Raw, RunId};
 use crate::schedule::UnixMs;
 
 /// Everything a worker must know to carry one attempt. It looks nothing up.
@@ -23,7 +23,7 @@ pub struct Order {
     pub shell: Option<String>,
     /// The whole environment.
     pub env: Vec<(String, Raw)>,
-    /// Working directory.
+    /// Working directory; that of the user where there is a user and none is given.
     pub cwd: Option<String>,
     /// What the job reads on standard input; without it, nothing (end of file at once).
     pub stdin: Option<Raw>,
@@ -37,6 +37,16 @@ pub struct Order {
     pub kill_grace_ms: i64,
     /// Bytes of output kept; the middle is dropped.
     pub output_max: u64,
+    /// As whom it runs and what it may take.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Variables that are taken from the user's entry in the list of users once it is looked up:
+    /// some of `HOME`, `LOGNAME`, `SHELL` and `USER`.
+    #[serde(default)]
+    pub login: Vec<String>,
+    /// A line for the shell to be run after exit code 0, which says whether the work was done.
+    #[serde(default)]
+    pub verify: Option<Raw>,
 }
 
 words! {
@@ -50,6 +60,10 @@ words! {
         Kill => "kill",
         /// A newer run of the job replaced it.
         Replaced => "replaced",
+        /// The memory limit.
+        Memory => "memory",
+        /// The limit of CPU time.
+        Cpu => "cpu",
     }
 }
 
@@ -101,7 +115,10 @@ impl Report {
         match (self.stop, self.exit) {
             (_, Exit::Unspawnable(_)) => Outcome::Unspawnable,
             (Some(StopCause::Timeout | StopCause::Silence), _) => Outcome::TimedOut,
-            (Some(StopCause::Kill | StopCause::Replaced), _) => Outcome::Killed,
+            (
+                Some(StopCause::Kill | StopCause::Replaced | StopCause::Memory | StopCause::Cpu),
+                _,
+            ) => Outcome::Killed,
             (None, Exit::Code(0)) => Outcome::Succeeded,
             (None, Exit::Code(_)) => Outcome::Failed,
             (None, Exit::Signal(_)) => Outcome::Signaled,

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::words::words;
-use crate::model::{Backoff, Raw};
+use crate::model::{Backoff, Follow, Keep, Limits, Raw};
 use crate::schedule::UnixMs;
 
 words! {
@@ -113,6 +113,12 @@ pub struct Spec {
     /// Bytes of output kept of each attempt.
     #[serde(default = "Spec::default_output_max")]
     pub output_max: u64,
+    /// As whom it runs and what it may take.
+    #[serde(flatten)]
+    pub limits: Limits,
+    /// A line for the shell that says whether what exited with 0 did its work.
+    #[serde(default)]
+    pub verify: Option<Raw>,
     /// Labels.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -125,6 +131,12 @@ pub struct Spec {
     /// What it is for.
     #[serde(default)]
     pub description: Option<String>,
+    /// Which jobs follow it, and which it follows.
+    #[serde(default, skip_serializing_if = "Follow::is_none")]
+    pub follow: Follow,
+    /// How long its runs are kept.
+    #[serde(default, skip_serializing_if = "Keep::is_none")]
+    pub keep: Keep,
     /// Where the definition came from, for example `crontab:FILE:14`.
     #[serde(default)]
     pub origin: Option<String>,
@@ -147,10 +159,14 @@ impl Spec {
             stdin: None,
             umask: None,
             output_max: Spec::default_output_max(),
+            limits: Limits::default(),
+            verify: None,
             tags: Vec::new(),
             owner: None,
             runbook: None,
             description: None,
+            follow: Follow::default(),
+            keep: Keep::default(),
             origin: None,
         }
     }

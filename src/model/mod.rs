@@ -6,12 +6,15 @@
 mod attempt;
 mod backoff;
 mod duration;
+mod follow;
 mod id;
 mod job;
+mod limits;
 mod planned;
 mod queue;
 mod raw;
 mod record;
+mod retention;
 mod run;
 mod verdict;
 mod words;
@@ -19,16 +22,19 @@ mod words;
 pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
 pub use backoff::Backoff;
 pub use duration::{DurationError, format_duration, parse_duration};
+pub use follow::{Follow, Whence};
 pub use id::{Fence, RunId, ScheduleId};
 pub use job::{
     CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Policy, Spec, check_name,
 };
+pub use limits::{IoClass, IoNice, Limits};
 pub use planned::{
     Planned, ShiftTo, Terms, UnreadableSchedule, Written, read_schedule, read_written,
 };
 pub use queue::Queue;
 pub use raw::Raw;
 pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
+pub use retention::{Keep, Retention, RunLimits};
 pub use run::{Origin, Outcome, QueuedRun, RunState};
 pub use verdict::{MissReason, Verdict};
 pub use words::UnknownWord;

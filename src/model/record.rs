@@ -274,6 +274,19 @@ pub struct Note {
 }
 
 impl Note {
+    /// A note on a span in which nobody was there, made at its end.
+    pub fn gap(gap: &Gap) -> Note {
+        let seconds = (gap.until - gap.from) / 1000;
+        Note {
+            at: gap.until,
+            level: Level::Warn,
+            kind: "gap".to_owned(),
+            job: None,
+            run: None,
+            text: format!("nobody fired for {seconds} s: {}", gap.reason),
+        }
+    }
+
     /// A note on a run that is being ended.
     pub fn stop(at: UnixMs, job: &str, run: RunId, why: StopCause) -> Note {
         Note {

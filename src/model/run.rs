@@ -17,7 +17,8 @@ words! {
         Signaled => "signaled",
         /// Ended by us because it outlived its time limit or its silence limit.
         TimedOut => "timed_out",
-        /// Ended by us because somebody asked, or because a newer run replaced it.
+        /// Ended by us because somebody asked, because a newer run replaced it, or because it passed
+        /// its limit of memory or CPU time.
         Killed => "killed",
         /// Taken back before it started.
         Cancelled => "cancelled",
@@ -132,6 +133,9 @@ pub struct QueuedRun {
     pub max_attempts: u32,
     /// The claim of the last attempt.
     pub fence: Fence,
+    /// How the last attempt ended.
+    #[serde(default)]
+    pub after: Option<Outcome>,
     /// Arguments an SQL client gave, JSON text.
     pub args: Option<String>,
     /// Environment that holds for this run only.

@@ -25,7 +25,11 @@ impl Pool {
     /// happened, which may be nothing. Reading `wake` empty is the caller's part.
     pub fn wait(&mut self, wake: BorrowedFd<'_>, timeout: Option<Duration>) -> Vec<Event> {
         self.tend();
-        let own = self.next_look();
+        let own = match self.events.is_empty() && self.stranded.is_empty() && self.reserve_some() {
+            true => Some(1),
+            false => self.next_look(),
+        };
+        let own = own.into_iter().chain(self.end_the_overdue()).min();
         let asked = timeout.map(|t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
         let mut millis = asked.into_iter().chain(own).min();
         if !self.events.is_empty() {
@@ -43,6 +47,7 @@ impl Pool {
         let _ = poll(&mut set, spec.as_ref());
         self.hear_all();
         self.visit_cut_off();
+        self.events.extend(self.aftermath.over());
         self.events.drain(..).collect()
     }
 
@@ -110,6 +115,7 @@ impl Pool {
                 Err(_) => self.idle_died(),
             }
         }
+        self.tidy_refuge();
         while self.idle.len() > 1 && self.idle_since(0) + IDLE_LIMIT_MS <= now {
             let number = self.idle.remove(0);
             self.send_away(number);
@@ -117,7 +123,7 @@ impl Pool {
     }
 
     fn wants_spare(&self) -> bool {
-        self.warm && self.idle.is_empty()
+        self.warm && !self.idle.iter().any(|n| self.is_open(*n))
     }
 
     /// An idle worker died or could not be had: the next one may fare the same.
@@ -136,7 +142,8 @@ impl Pool {
             looks.push(self.pause_ms);
             self.pause_ms = (self.pause_ms * 2).min(LONGEST_PAUSE_MS);
         }
-        if !self.corpses.is_empty() || !self.stranded.is_empty() {
+        let waits = self.aftermath.is_under_way();
+        if waits || !self.corpses.is_empty() || !self.stranded.is_empty() {
             looks.push(20);
         }
         if self.wants_spare() {

@@ -6,23 +6,36 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::clock::Now;
-use crate::model::{Exit, Fence, Order, Output, Report, StopCause, format_duration};
+use crate::model::{Command, Exit, Fence, Order, Output, Report, StopCause};
 use crate::process::capture::{Recorder, Stream};
+use crate::process::cgroup::Cgroup;
 use crate::process::ladder::{Climb, Ladder, collect};
-use crate::process::launch::{Failure, Launched};
+use crate::process::launch::Launched;
+use crate::process::meter::Meter;
 use crate::process::reap::Death;
+use crate::process::step::Step;
+use crate::process::trouble::Trouble;
 use crate::schedule::UnixMs;
 
 /// How long output is waited for after the first process is gone, milliseconds: long enough for a
 /// filter at the end of a pipe, short enough for a daemon that keeps the pipe for ever.
 const DRAIN_MS: i64 = 500;
 /// Reads of one stream before something else gets its turn.
-const READS_AT_ONCE: u32 = 16;
+pub(in crate::process) const READS_AT_ONCE: u32 = 16;
 
 /// The source of a stream of the job and its name.
 pub(in crate::process) struct Pipe {
     pub fd: Option<OwnedFd>,
     stream: Stream,
+}
+
+impl Pipe {
+    fn pair(out: OwnedFd, err: OwnedFd) -> [Pipe; 2] {
+        [(out, Stream::Out), (err, Stream::Err)].map(|(fd, stream)| Pipe {
+            fd: Some(fd),
+            stream,
+        })
+    }
 }
 
 /// Input on its way to the job.
@@ -39,20 +52,28 @@ pub(in crate::process) struct Run {
     pub pidfd: Option<OwnedFd>,
     pub pipes: [Pipe; 2],
     pub feed: Option<Feed>,
+    /// What the stage before the job says, where there is one.
+    pub trouble: Trouble,
+    /// What is carried; its input is with `feed`.
+    pub(in crate::process) order: Order,
     worker: i32,
-    timeout_ms: Option<i64>,
-    silence_ms: Option<i64>,
-    grace_ms: i64,
-    started_at: UnixMs,
+    pub(in crate::process) meter: Meter,
+    pub(in crate::process) started_at: UnixMs,
     started_boot: i64,
     heard_boot: i64,
-    recorder: Recorder,
-    ended: Option<(Exit, Now)>,
-    cpu_ms: i64,
-    max_rss: i64,
-    stop: Option<StopCause>,
+    pub(in crate::process) recorder: Recorder,
+    pub(in crate::process) ended: Option<(Exit, Now)>,
+    pub(in crate::process) cpu_ms: i64,
+    pub(in crate::process) max_rss: i64,
+    pub(in crate::process) stop: Option<StopCause>,
+    /// Which limit was passed, in words.
+    pub(in crate::process) passed: Option<String>,
     ladder: Option<Ladder>,
-    left_over: usize,
+    pub(in crate::process) left_over: usize,
+    /// Whether what runs now is the line that verifies the work.
+    pub(in crate::process) verifying: bool,
+    /// Whether it was ended before the stage was through.
+    pub(in crate::process) unprepared: bool,
 }
 
 /// How far an attempt is.
@@ -64,28 +85,30 @@ pub(in crate::process) enum Progress {
 }
 
 impl Run {
-    /// Takes charge of a job that was just started.
-    pub fn of(order: Order, job: Launched, recorder: Recorder, worker: i32, now: Now) -> Run {
-        let pidfd = Pid::from_raw(job.pid).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
-        let pipe = |fd, stream| Pipe {
-            fd: Some(fd),
-            stream,
-        };
+    /// Takes charge of a job that was just started. `grouped` says whether a control group keeps
+    /// its limit of memory.
+    pub fn of(
+        mut order: Order,
+        job: Launched,
+        recorder: Recorder,
+        (worker, grouped): (i32, bool),
+        now: Now,
+    ) -> Run {
+        let stdin = order.stdin.take();
         let mut run = Run {
             fence: order.fence,
             pid: job.pid,
-            // Without it (no file descriptor to be had) SIGCHLD wakes the worker all the same.
-            pidfd: pidfd.and_then(Result::ok),
-            pipes: [pipe(job.out, Stream::Out), pipe(job.err, Stream::Err)],
+            pidfd: None,
+            pipes: Pipe::pair(job.out, job.err),
             feed: job.feed.map(|fd| Feed {
                 fd,
-                bytes: order.stdin.unwrap_or_default().0,
+                bytes: stdin.unwrap_or_default().0,
                 sent: 0,
             }),
+            trouble: Trouble::from(job.trouble),
             worker,
-            timeout_ms: order.timeout_ms,
-            silence_ms: order.silence_ms,
-            grace_ms: order.kill_grace_ms,
+            meter: Meter::of(&order.limits, grouped, now.boot),
+            order,
             started_at: now.wall,
             started_boot: now.boot,
             heard_boot: now.boot,
@@ -94,11 +117,45 @@ impl Run {
             cpu_ms: 0,
             max_rss: 0,
             stop: None,
+            passed: None,
             ladder: None,
             left_over: 0,
+            verifying: false,
+            unprepared: false,
         };
+        run.watch();
         run.feed_on();
         run
+    }
+
+    fn watch(&mut self) {
+        let pidfd = Pid::from_raw(self.pid).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
+        // Without it (no file descriptor to be had) SIGCHLD wakes the worker all the same.
+        self.pidfd = pidfd.and_then(Result::ok);
+    }
+
+    /// The order for the line that verifies the work, where there is one and the job has ended so
+    /// that it is to be run.
+    pub fn to_verify(&self, report: &Report) -> Option<Order> {
+        let line = self.order.verify.clone().filter(|_| !self.verifying)?;
+        let done = report.exit == Exit::Code(0) && report.stop.is_none();
+        let mut order = self.order.clone();
+        order.env.retain(|(name, _)| name != "CRAKE_EXIT_CODE");
+        order.env.push(("CRAKE_EXIT_CODE".to_owned(), "0".into()));
+        order.command = Command::Line(line);
+        done.then_some(order)
+    }
+
+    /// Goes on with the process that verifies the work; the same limits hold.
+    pub fn verify(&mut self, job: Launched, now: Now) {
+        self.pid = job.pid;
+        self.pipes = Pipe::pair(job.out, job.err);
+        self.trouble = Trouble::from(job.trouble);
+        self.heard_boot = now.boot;
+        self.ended = None;
+        self.ladder = None;
+        self.verifying = true;
+        self.watch();
     }
 
     /// Ends the attempt, or hurries an ending that is under way. The first cause stays.
@@ -110,9 +167,20 @@ impl Run {
             Some(ladder) => ladder.hasten(now.boot.saturating_add(grace_ms.max(0))),
             None => {
                 self.stop = Some(cause);
-                self.ladder = Some(Ladder::ask(self.worker, self.pid, now.boot, grace_ms));
+                self.trouble.hear();
+                self.unprepared = self.trouble.is_open();
+                let why = cause.as_str();
+                self.ladder = Some(Ladder::ask(self.worker, self.pid, now, grace_ms, why));
             }
         }
+    }
+
+    /// What was done to end it since the last call.
+    pub fn take_steps(&mut self) -> Vec<Step> {
+        self.ladder
+            .as_mut()
+            .map(Ladder::take_steps)
+            .unwrap_or_default()
     }
 
     /// Reads what the job wrote, up to a bound.
@@ -143,12 +211,12 @@ impl Run {
     }
 
     /// Collects the dead, keeps the limits, climbs the ladder.
-    pub fn advance(&mut self, now: Now) -> Progress {
+    pub fn advance(&mut self, cgroup: &mut Cgroup, now: Now) -> Progress {
         let mut dead = Vec::new();
-        let mut empty = collect(&mut |death| dead.push(death));
+        let mut empty = collect(&mut |death| dead.push(death)) && cgroup.is_empty();
         self.bury(dead, now);
         if self.ended.is_none() && self.ladder.is_none() {
-            self.keep_limits(now);
+            self.keep_limits(cgroup, now);
         }
         if let (Some((_, at)), None, false) = (self.ended, &self.ladder, empty) {
             let until = at.boot + DRAIN_MS;
@@ -157,25 +225,27 @@ impl Run {
                 return Progress::Under(Some(until));
             }
             self.left_over = crate::process::tree::children(self.worker).len();
-            self.ladder = Some(Ladder::kill(now.boot));
+            self.ladder = Some(Ladder::kill(now));
         }
         let mut survivors = Vec::new();
-        if let Some(ladder) = &mut self.ladder
-            && !empty
-        {
+        if empty {
+            if let Some(ladder) = &mut self.ladder {
+                ladder.gone(now);
+            }
+        } else if let Some(ladder) = &mut self.ladder {
             let mut dead = Vec::new();
-            let climb = ladder.climb(self.worker, now.boot, |death| dead.push(death));
+            let climb = ladder.climb(self.worker, cgroup, now, |death| dead.push(death));
             self.bury(dead, now);
             match climb {
                 Climb::Again(at) => return Progress::Under(Some(at)),
                 Climb::Empty => empty = true,
                 Climb::GaveUp(named) => survivors = named,
             }
-        } else if !empty {
+        } else {
             return Progress::Under(self.next_limit());
         }
         Progress::Over {
-            report: self.conclude(survivors, now),
+            report: self.conclude(survivors, cgroup, now),
             clean: empty,
         }
     }
@@ -192,71 +262,36 @@ impl Run {
     }
 
     fn time_limit(&self) -> Option<i64> {
-        self.timeout_ms
-            .map(|ms| self.started_boot.saturating_add(ms))
+        let limit = self.order.timeout_ms;
+        limit.map(|ms| self.started_boot.saturating_add(ms))
     }
 
     fn silence_limit(&self) -> Option<i64> {
-        self.silence_ms.map(|ms| self.heard_boot.saturating_add(ms))
+        let limit = self.order.silence_ms;
+        limit.map(|ms| self.heard_boot.saturating_add(ms))
     }
 
     fn next_limit(&self) -> Option<i64> {
         self.time_limit()
             .into_iter()
             .chain(self.silence_limit())
+            .chain(self.meter.due())
             .min()
     }
 
-    fn keep_limits(&mut self, now: Now) {
+    fn keep_limits(&mut self, cgroup: &Cgroup, now: Now) {
         let passed = |limit: Option<i64>| limit.is_some_and(|at| at <= now.boot);
+        let grace = self.order.kill_grace_ms;
         if passed(self.time_limit()) {
-            self.stop(StopCause::Timeout, self.grace_ms, now);
+            self.stop(StopCause::Timeout, grace, now);
         } else if passed(self.silence_limit()) {
-            self.stop(StopCause::Silence, self.grace_ms, now);
+            self.stop(StopCause::Silence, grace, now);
+        } else if let Some((cause, words)) =
+            self.meter.look(self.worker, self.cpu_ms, cgroup, now.boot)
+        {
+            self.passed = Some(words);
+            self.stop(cause, grace, now);
         }
-    }
-
-    fn conclude(&mut self, survivors: Vec<String>, now: Now) -> Report {
-        // Nobody of the tree is left to write, so what is in the pipes now is all there will be;
-        // the bound is for outsiders that were handed the job's output.
-        for pipe in &mut self.pipes {
-            for _ in 0..READS_AT_ONCE {
-                if !read_some(pipe, &mut self.recorder, now) {
-                    break;
-                }
-            }
-            pipe.fd = None;
-        }
-        // A job the kernel does not let die was sent the signal that will end it.
-        let (exit, ended) = self.ended.unwrap_or((Exit::Signal(9), now));
-        Report {
-            started_at: self.started_at,
-            ended_at: ended.wall,
-            exit,
-            stop: self.stop,
-            reason: self.reason(survivors),
-            cpu_ms: self.cpu_ms,
-            max_rss: self.max_rss,
-            output: Output::default(),
-        }
-    }
-
-    fn reason(&self, survivors: Vec<String>) -> Option<String> {
-        let mut said = Vec::new();
-        match (self.stop, self.timeout_ms, self.silence_ms) {
-            (Some(StopCause::Timeout), Some(ms), _) => {
-                said.push(format!("it ran longer than {}", format_duration(ms)));
-            }
-            (Some(StopCause::Silence), _, Some(ms)) => {
-                said.push(format!("it wrote nothing for {}", format_duration(ms)));
-            }
-            _ => {}
-        }
-        if self.stop.is_none() && self.left_over > 0 {
-            said.push("processes it left behind were ended".to_owned());
-        }
-        said.extend(survivors);
-        (!said.is_empty()).then(|| said.join("; "))
     }
 
     /// Ends the recording.
@@ -265,8 +300,8 @@ impl Run {
     }
 }
 
-// Says whether anything came.
-fn read_some(pipe: &mut Pipe, recorder: &mut Recorder, now: Now) -> bool {
+/// Reads from a stream of the job; says whether anything came.
+pub(in crate::process) fn read_some(pipe: &mut Pipe, recorder: &mut Recorder, now: Now) -> bool {
     let mut heard = false;
     let mut bytes = [0u8; 64 << 10];
     for _ in 0..READS_AT_ONCE {
@@ -289,18 +324,4 @@ fn read_some(pipe: &mut Pipe, recorder: &mut Recorder, now: Now) -> bool {
         }
     }
     heard
-}
-
-/// The report of an attempt that was never executed.
-pub(in crate::process) fn not_executed(failure: Failure, now: Now) -> Report {
-    Report {
-        started_at: now.wall,
-        ended_at: now.wall,
-        exit: Exit::Unspawnable(failure.errno),
-        stop: None,
-        reason: Some(failure.reason),
-        cpu_ms: 0,
-        max_rss: 0,
-        output: Output::default(),
-    }
 }

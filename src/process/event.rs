@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::model::{Fence, Report};
+use crate::process::step::Step;
 use crate::schedule::UnixMs;
 
 /// Why the pool could not do what was asked.
@@ -54,6 +55,13 @@ pub enum Event {
         fence: Fence,
         /// What there is to say of it.
         report: Report,
+    },
+    /// Something was done to end an attempt.
+    Step {
+        /// The claim.
+        fence: Fence,
+        /// What.
+        step: Step,
     },
     /// The worker vanished, and what was left of the run was ended; its slot is kept until
     /// [`Pool::collected`].

@@ -43,6 +43,12 @@ pub(in crate::process) struct Stat {
     pub session: i32,
     /// Start time in ticks since boot.
     pub start: u64,
+    /// CPU time used by it and by the children it waited for, ticks.
+    pub cpu: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Resident set, pages.
+    pub rss: u64,
 }
 
 /// Reads `/proc/PID/stat`; nothing where there is no such process.
@@ -56,11 +62,16 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     let close = bytes.iter().rposition(|b| *b == b')')?;
     let rest = std::str::from_utf8(bytes.get(close + 1..)?).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // proc_pid_stat(5) counts from 1 and begins two fields earlier.
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
     Some(Stat {
         state: fields.first()?.chars().next()?,
         parent: fields.get(1)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
-        start: fields.get(19)?.parse().ok()?,
+        start: number(22)?,
+        cpu: (14..=17).filter_map(number).sum(),
+        threads: number(20)?,
+        rss: number(24)?,
     })
 }
 
@@ -102,13 +113,23 @@ pub fn boot_id() -> io::Result<String> {
         .to_owned())
 }
 
+/// A name nobody else has.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn new_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/uuid")?
+        .trim()
+        .to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use crate::process::identity::{Identity, parse_stat};
 
     #[test]
     fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
-        let text = b"42 (a) b (c) S 1 42 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 9876 1 2";
+        let text = b"42 (a) b (c) S 1 42 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 9876 1 2 3";
         let stat = parse_stat(text).unwrap();
         assert_eq!(
             (stat.state, stat.parent, stat.session, stat.start),

@@ -9,8 +9,12 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::clock::Now;
+use crate::model::Level;
+use crate::process::cgroup::Cgroup;
 use crate::process::identity::stat;
 use crate::process::reap::{Death, Reaped, reap};
+use crate::process::step::{Step, processes, seconds};
 use crate::process::tree::{children, descendants, signal_if};
 
 /// How long killing is tried before those left are called unkillable, milliseconds. Longer than
@@ -30,6 +34,10 @@ enum Rung {
 /// The ending of one tree.
 pub(in crate::process) struct Ladder {
     rung: Rung,
+    begun_at: i64,
+    /// Whether the tree was asked, not only cleared away after its end.
+    asked: bool,
+    steps: Vec<Step>,
 }
 
 /// Where it stands.
@@ -44,21 +52,31 @@ pub(in crate::process) enum Climb {
 }
 
 impl Ladder {
-    /// Asks the whole tree to end and gives it `grace_ms`.
-    pub fn ask(worker: i32, group: i32, now_boot: i64, grace_ms: i64) -> Ladder {
+    /// Asks the whole tree to end and gives it `grace_ms`. `why` begins what is told of it.
+    pub fn ask(worker: i32, group: i32, now: Now, grace_ms: i64, why: &str) -> Ladder {
+        let count = living(worker);
         signal_tree(worker, group, Signal::TERM);
         // Whoever is stopped cannot heed the request before it is let go on.
         signal_tree(worker, group, Signal::CONT);
-        let until = now_boot.saturating_add(grace_ms.max(0));
-        Ladder {
+        let until = now.boot.saturating_add(grace_ms.max(0));
+        let mut ladder = Ladder {
             rung: Rung::Asked { until },
-        }
+            begun_at: now.boot,
+            asked: true,
+            steps: Vec::new(),
+        };
+        let text = format!("{why}: SIGTERM to {}", processes(count));
+        ladder.note(now, Level::Info, text);
+        ladder
     }
 
     /// Kills without asking.
-    pub fn kill(now_boot: i64) -> Ladder {
+    pub fn kill(now: Now) -> Ladder {
         Ladder {
-            rung: Rung::Killed { since: now_boot },
+            rung: Rung::Killed { since: now.boot },
+            begun_at: now.boot,
+            asked: false,
+            steps: Vec::new(),
         }
     }
 
@@ -69,37 +87,76 @@ impl Ladder {
         }
     }
 
+    /// What was done since the last call.
+    pub fn take_steps(&mut self) -> Vec<Step> {
+        std::mem::take(&mut self.steps)
+    }
+
     /// Does what is to be done now. The dead are handed to `bury`.
-    pub fn climb(&mut self, worker: i32, now_boot: i64, mut bury: impl FnMut(Death)) -> Climb {
+    pub fn climb(
+        &mut self,
+        worker: i32,
+        cgroup: &mut Cgroup,
+        now: Now,
+        mut bury: impl FnMut(Death),
+    ) -> Climb {
         if let Rung::Asked { until } = self.rung {
-            if collect(&mut bury) {
-                return Climb::Empty;
+            if collect(&mut bury) && cgroup.is_empty() {
+                return self.gone(now);
             }
-            if now_boot < until {
+            if now.boot < until {
                 return Climb::Again(until);
             }
-            self.rung = Rung::Killed { since: now_boot };
-        }
-        let Rung::Killed { since } = self.rung else {
-            return Climb::Again(now_boot);
-        };
-        // Here belongs the killing of the run's control group, once runs have one: it reaches
-        // descendants that changed their user, and the rounds below reach those that left it.
-        for _ in 0..ROUNDS_AT_ONCE {
-            kill_children(worker);
-            if collect(&mut bury) {
-                return Climb::Empty;
+            self.rung = Rung::Killed { since: now.boot };
+            let after = seconds(now.boot - self.begun_at);
+            let count = processes(living(worker));
+            self.note(
+                now,
+                Level::Info,
+                format!("SIGKILL after {after} to {count}"),
+            );
+            if let Some(how) = cgroup.kill() {
+                self.note(now, Level::Info, how.to_owned());
             }
         }
-        let spent = now_boot - since;
+        let Rung::Killed { since } = self.rung else {
+            return Climb::Again(now.boot);
+        };
+        for _ in 0..ROUNDS_AT_ONCE {
+            kill_children(worker);
+            if collect(&mut bury) && cgroup.is_empty() {
+                return self.gone(now);
+            }
+        }
+        let spent = now.boot - since;
         if spent < GIVE_UP_MS {
             if spent > 100 {
                 // A parent that does not die hides its children from us: reach around it.
                 signal_tree(worker, 0, Signal::KILL);
+                cgroup.kill();
             }
-            return Climb::Again(now_boot + if spent < 100 { 1 } else { 20 });
+            return Climb::Again(now.boot + if spent < 100 { 1 } else { 20 });
         }
-        Climb::GaveUp(survivors(worker))
+        let named = survivors(worker, cgroup);
+        for survivor in &named {
+            self.note(now, Level::Error, survivor.clone());
+        }
+        Climb::GaveUp(named)
+    }
+
+    /// Takes note that nobody is left.
+    pub fn gone(&mut self, now: Now) -> Climb {
+        let after = seconds(now.boot - self.begun_at);
+        self.note(now, Level::Info, format!("gone after {after}"));
+        Climb::Empty
+    }
+
+    // Clearing away what a job left is told of only where it does not succeed.
+    fn note(&mut self, now: Now, level: Level, text: String) {
+        if self.asked || level == Level::Error {
+            let at = now.wall;
+            self.steps.push(Step { at, level, text });
+        }
     }
 }
 
@@ -122,6 +179,12 @@ fn kill_children(worker: i32) {
     }
 }
 
+fn living(worker: i32) -> usize {
+    let alive = |pid: &i32| stat(*pid).is_some_and(|s| s.state != 'Z');
+    let pids = descendants(worker).into_iter().map(|(pid, _)| pid);
+    pids.filter(alive).count()
+}
+
 // The group catches whoever forks faster than the walk; the walk catches whoever left the group.
 fn signal_tree(worker: i32, group: i32, signal: Signal) {
     if let Some(group) = Pid::from_raw(group) {
@@ -133,9 +196,16 @@ fn signal_tree(worker: i32, group: i32, signal: Signal) {
     }
 }
 
-fn survivors(worker: i32) -> Vec<String> {
+fn survivors(worker: i32, cgroup: &Cgroup) -> Vec<String> {
+    let mut left: Vec<i32> = descendants(worker)
+        .into_iter()
+        .map(|(pid, _)| pid)
+        .collect();
+    left.extend(cgroup.strangers());
+    left.sort_unstable();
+    left.dedup();
     let mut named = Vec::new();
-    for (pid, _) in descendants(worker) {
+    for pid in left {
         let state = stat(pid).map_or('?', |s| s.state);
         if state == 'Z' {
             continue;

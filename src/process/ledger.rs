@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Fence, Report, RunId};
+use crate::model::{Fence, Order, Report, RunId};
 use crate::process::identity::Identity;
 use crate::schedule::UnixMs;
 
@@ -52,6 +52,28 @@ pub struct Started {
     pub worker: Identity,
     /// When.
     pub at: UnixMs,
+    /// Its time limit, where it has one.
+    #[serde(default)]
+    pub limit: Option<Limit>,
+}
+
+/// When a run is to be over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// By then (boot clock, milliseconds)...
+    pub by: i64,
+    /// ...and so much later with SIGKILL.
+    pub grace_ms: i64,
+}
+
+impl Limit {
+    /// That of an order taken now.
+    pub fn of(order: &Order, now_boot: i64) -> Option<Limit> {
+        order.timeout_ms.map(|limit| Limit {
+            by: now_boot.saturating_add(limit),
+            grace_ms: order.kill_grace_ms,
+        })
+    }
 }
 
 /// The job's first process.
@@ -227,6 +249,7 @@ mod tests {
             job: "nightly".to_owned(),
             worker: Identity { pid: 5, start: 6 },
             at: 7,
+            limit: None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Fence, Order, Report, StopCause};
+use crate::process::step::Step;
 use crate::schedule::UnixMs;
 
 /// From the core to a worker.
@@ -73,6 +74,13 @@ pub(in crate::process) enum FromWorker {
         /// Whether the worker leaves once this is collected.
         #[serde(default)]
         leaving: bool,
+    },
+    /// Something was done to end the attempt.
+    Step {
+        /// The claim.
+        fence: Fence,
+        /// What.
+        step: Step,
     },
     /// The order was not taken: the worker carries another.
     Refused {

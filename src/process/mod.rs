@@ -5,10 +5,18 @@
 //! by files: whoever holds a slot's lock is its living worker, and the slot's ledger says what that
 //! worker took, started and saw the end of.
 
+mod aftermath;
 mod attend;
+mod begin;
 mod capture;
 mod carry;
+mod cgroup;
+mod cgroup_place;
+mod conclude;
+mod dirs;
 mod event;
+mod exec;
+mod form;
 mod frame;
 pub mod identity;
 mod inherit;
@@ -17,22 +25,36 @@ mod launch;
 mod ledger;
 mod line;
 mod message;
+mod meter;
 mod obey;
+mod oom;
+mod overdue;
 mod place;
 mod pool;
 mod reap;
+mod refuge;
 mod slot;
+mod stage;
+mod step;
 mod survey;
 mod sweep;
 mod timer;
 mod tree;
+mod trouble;
+mod user;
 mod worker;
 
 pub use capture::{Captured, Chunk, DecodeError, Followed, Follower, Stream, read_output};
+pub use dirs::refuge_of;
 pub use event::{Counts, Event, PoolError};
-pub use launch::is_executable;
+pub use exec::stage_main;
+pub use form::is_executable;
+pub use inherit::unblock_signals;
 pub use ledger::{Entries, decode_ledger};
 pub use line::plain_words;
+pub use oom::shield;
 pub use pool::Pool;
 pub use slot::output_path;
+pub use step::Step;
+pub use user::{fault_of_user_name, number_of_user};
 pub use worker::worker_main;

@@ -6,14 +6,17 @@ use rustix::net::{SocketFlags, accept_with};
 
 use crate::clock::Now;
 use crate::model::{Fence, Order, Report, StopCause};
+use crate::process::begin::begin;
 use crate::process::capture::Recorder;
-use crate::process::carry::{Run, not_executed};
+use crate::process::carry::Run;
+use crate::process::conclude::not_executed;
+use crate::process::form::Failure;
 use crate::process::frame::{Conn, Heard};
 use crate::process::identity::Identity;
-use crate::process::launch::{Failure, launch};
-use crate::process::ledger::{Child, Ended, Started};
+use crate::process::ledger::{Child, Ended, Limit, Started};
 use crate::process::message::{FromWorker, Standing, ToWorker};
-use crate::process::worker::{Hand, Worker};
+use crate::process::step::Step;
+use crate::process::worker::{Hand, Worker, marks};
 
 /// After so many runs a worker makes room for a fresh one.
 const MAX_RUNS: u32 = 1000;
@@ -70,11 +73,27 @@ impl Worker<'_> {
         }
     }
 
+    pub(in crate::process) fn tell_steps(&mut self, fence: Fence, steps: Vec<Step>) {
+        self.untold
+            .extend(steps.into_iter().map(|step| (fence, step)));
+        self.tell_untold();
+    }
+
+    fn tell_untold(&mut self) {
+        if self.core.is_none() {
+            return;
+        }
+        for (fence, step) in std::mem::take(&mut self.untold) {
+            self.tell(&FromWorker::Step { fence, step });
+        }
+    }
+
     fn act(&mut self, message: ToWorker<'_>) {
         match message {
             ToWorker::Hello => {
                 let state = self.standing();
                 self.tell(&FromWorker::State { state });
+                self.tell_untold();
             }
             ToWorker::Run { order } => self.take(order.into_owned()),
             ToWorker::Stop {
@@ -144,20 +163,19 @@ impl Worker<'_> {
             job: order.job.clone(),
             worker: self.me,
             at: now.wall,
+            limit: Limit::of(&order, now.boot),
         };
         self.ledger.write_started(&started).map_err(fault)?;
         let out = self.slot.file("out").map_err(fault)?;
-        let marks = [
-            ("CRAKE_FENCE", fence.to_string()),
-            ("CRAKE_SLOT", self.mark.clone()),
-        ];
-        let job = launch(&order, &marks)?;
+        let marks = marks(fence, &self.mark);
+        let (job, grouped) = begin(&mut self.cgroup, &order, &marks)?;
         if let Some(process) = Identity::of(job.pid) {
             // Without the entry the marks in the environment still lead to the process.
             let _ = self.ledger.write_child(Child { fence, process });
         }
         let recorder = Recorder::begin(out, fence, order.output_max);
-        Ok(Run::of(order, job, recorder, self.me.pid, now))
+        let whose = (self.me.pid, grouped);
+        Ok(Run::of(order, job, recorder, whose, now))
     }
 
     fn stop(&mut self, fence: Fence, cause: StopCause, grace_ms: i64) {
@@ -166,6 +184,8 @@ impl Worker<'_> {
             && run.fence == fence
         {
             run.stop(cause, grace_ms, now);
+            let steps = run.take_steps();
+            self.tell_steps(fence, steps);
         }
     }
 

@@ -4,6 +4,7 @@ use std::process::Child;
 
 use crate::model::{Fence, Order, StopCause};
 use crate::process::frame::Conn;
+use crate::process::overdue::Patience;
 
 /// What a slot is in use for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,10 @@ pub(in crate::process) struct Place {
     pub stop: Option<(StopCause, i64)>,
     /// Whether the worker leaves after this run.
     pub leaving: bool,
+    /// How long the end of its run is waited for.
+    pub patience: Patience,
+    /// Whether the worker was ended because that took too long.
+    pub put_down: bool,
     /// Since when it is idle (boot clock).
     pub idle_since: i64,
 }
@@ -63,6 +68,8 @@ impl Place {
             pending: None,
             stop: None,
             leaving: false,
+            patience: Patience::default(),
+            put_down: false,
             idle_since: 0,
         }
     }

@@ -12,13 +12,16 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::clock::Clock;
 use crate::model::{Fence, Holding, Order, StopCause};
+use crate::process::aftermath::Aftermath;
 use crate::process::capture::{Captured, read_run};
+use crate::process::dirs::{Dirs, refuge_of};
 use crate::process::event::{Counts, Event, PoolError};
 use crate::process::frame::Conn;
-use crate::process::ledger::Ledger;
+use crate::process::ledger::{Ledger, Limit};
 use crate::process::message::ToWorker;
+use crate::process::overdue::Patience;
 use crate::process::place::{Pending, Place, Use};
-use crate::process::slot::{Slot, directory, output_path};
+use crate::process::slot::Slot;
 
 /// Slots a pool has at most, unless told otherwise.
 const SLOTS: u32 = 4096;
@@ -27,7 +30,12 @@ const SLOTS: u32 = 4096;
 /// Dropping it without [`Pool::shutdown`] is what the death of the core looks like to them: those
 /// with a run go on and wait for the next core, the others leave after some seconds.
 pub struct Pool {
-    pub(in crate::process) dir: PathBuf,
+    pub(in crate::process) dirs: Dirs,
+    /// The refuge in which runs start at the moment.
+    pub(in crate::process) refuge: Option<u32>,
+    /// Slots up to this number are to be set aside, and up to that one they are.
+    pub(in crate::process) reserve_until: u32,
+    pub(in crate::process) reserved: u32,
     program: PathBuf,
     slots: u32,
     pub(in crate::process) clock: Arc<dyn Clock>,
@@ -41,6 +49,7 @@ pub struct Pool {
     pub(in crate::process) stranded: Vec<Pending>,
     pub(in crate::process) events: VecDeque<Event>,
     pub(in crate::process) found: Vec<Holding>,
+    pub(in crate::process) aftermath: Aftermath,
     /// Dead workers not yet waited for.
     pub(in crate::process) corpses: Vec<Child>,
     pub(in crate::process) surveyed: bool,
@@ -69,7 +78,10 @@ impl Pool {
         Slot::create(&dir).map_err(fault)?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|e| fault(e.into()))?;
         Ok(Pool {
-            dir,
+            dirs: Dirs::of(dir),
+            refuge: None,
+            reserve_until: 0,
+            reserved: 0,
             // The path of the binary may lead to another one by now, or to none; this does not.
             program: PathBuf::from("/proc/self/exe"),
             slots: SLOTS,
@@ -82,6 +94,7 @@ impl Pool {
             stranded: Vec::new(),
             events: VecDeque::new(),
             found: Vec::new(),
+            aftermath: Aftermath::none(),
             corpses: Vec::new(),
             surveyed: false,
             warm: false,
@@ -128,7 +141,7 @@ impl Pool {
         &mut self,
         pending: Pending,
     ) -> Result<(), (PoolError, Pending)> {
-        let number = match self.idle.pop().map_or_else(|| self.hire(), Ok) {
+        let number = match self.take_idle().map_or_else(|| self.hire(), Ok) {
             Ok(number) => number,
             Err(error) => return Err((error, pending)),
         };
@@ -149,11 +162,18 @@ impl Pool {
         }
         place.used = Use::Busy(fence);
         place.stop = pending.stop;
+        place.patience = Patience::with(Limit::of(&pending.order, self.clock.now().boot));
         place.pending = Some(pending);
         self.fences.insert(fence, number);
         self.send_stop(number);
         self.mind_output(number);
         Ok(())
+    }
+
+    /// The idle worker that was at work last: its memory is warm.
+    fn take_idle(&mut self) -> Option<u32> {
+        let at = self.idle.iter().rposition(|n| self.is_open(*n))?;
+        Some(self.idle.remove(at))
     }
 
     // Starts a worker in a free slot; it counts as idle but is not in the list of idle ones yet.
@@ -166,9 +186,11 @@ impl Pool {
                 .get(number)
                 .is_none_or(|p| p.used == Use::Vacant)
         };
-        let candidates: Vec<u32> = (1..=self.slots).filter(vacant).take(8).collect();
+        let first = Dirs::first(self.refuge);
+        let numbers = first..first + self.slots;
+        let candidates: Vec<u32> = numbers.filter(vacant).take(8).collect();
         for number in candidates {
-            let path = directory(&self.dir, number);
+            let path = self.dirs.slot(number);
             let slot = Slot::create(&path).map_err(PoolError::Spawn)?;
             let place = self.places.entry(number).or_insert_with(Place::vacant);
             let Some(lock) = slot.try_lock().map_err(PoolError::Spawn)? else {
@@ -233,6 +255,7 @@ impl Pool {
         if let Some(number) = self.fences.get(&fence).copied() {
             if let Some(place) = self.places.get_mut(&number) {
                 place.stop = stop;
+                place.patience.end_now(self.clock.now().boot, grace_ms);
             }
             self.send_stop(number);
         }
@@ -269,7 +292,7 @@ impl Pool {
     /// The claim is unknown, or its slot cannot be read.
     pub fn captured(&self, fence: Fence) -> io::Result<Captured> {
         let number = self.slot_of(fence).ok_or(io::ErrorKind::NotFound)?;
-        match read_run(&output_path(&self.dir, number), fence) {
+        match read_run(&self.dirs.slot(number).join("out"), fence) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Captured::default()),
             read => read,
         }
@@ -296,6 +319,9 @@ impl Pool {
         }
         if place.leaving {
             place.used = Use::Leaving;
+        } else if self.refuge.is_none() && refuge_of(number).is_some() {
+            self.tell(number, &ToWorker::Collected { fence });
+            return self.send_away(number);
         } else {
             place.used = Use::Idle;
             place.idle_since = self.clock.now().boot;
@@ -308,7 +334,10 @@ impl Pool {
 
     // A ledger that cannot be cleared is found again by the next survey and collected again.
     pub(in crate::process) fn clear_ledger(&self, number: u32) {
-        let cleared = Slot::open(&directory(&self.dir, number)).and_then(|slot| {
+        if self.may_hang(number) {
+            return;
+        }
+        let cleared = Slot::open(&self.dirs.slot(number)).and_then(|slot| {
             // Only with the lock in hand: nobody else may have come to life there.
             let Some(_lock) = slot.try_lock()? else {
                 return Ok(());

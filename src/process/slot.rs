@@ -48,11 +48,16 @@ impl Slot {
 
     /// Opens a file of the slot for reading and writing, making it (mode 0600) where it is missing.
     pub fn file(&self, name: &str) -> io::Result<File> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
-        Ok(File::from(rustix::fs::openat(
-            &self.dir, name, flags, mode,
-        )?))
+        // What is there is opened without the wish to make it: that would wait for a frozen disk.
+        let fd = match rustix::fs::openat(&self.dir, name, flags, mode) {
+            Err(rustix::io::Errno::NOENT) => {
+                rustix::fs::openat(&self.dir, name, flags | OFlags::CREATE, mode)
+            }
+            opened => opened,
+        };
+        Ok(File::from(fd?))
     }
 
     /// Takes the lock, or nothing where a living worker holds it.

@@ -7,13 +7,15 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::model::{Fence, Holding, Report};
+use crate::process::cgroup::sweep_leaves;
 use crate::process::event::Event;
 use crate::process::frame::Conn;
 use crate::process::ledger::{Entries, Ledger};
 use crate::process::message::{FromWorker, Standing, ToWorker};
+use crate::process::overdue::Patience;
 use crate::process::place::{Pending, Place, Use};
 use crate::process::pool::Pool;
-use crate::process::slot::{Slot, directory};
+use crate::process::slot::Slot;
 use crate::process::sweep::{Target, sweep};
 use crate::process::tree::signal_if;
 
@@ -30,10 +32,11 @@ impl Pool {
     /// An order sent by a core that died right after is either here or was never taken.
     pub fn survey(&mut self) -> Vec<Holding> {
         self.surveyed = true;
+        sweep_leaves();
         let mut dead = Vec::new();
         for number in self.slots_on_disk() {
             let place = self.places.entry(number).or_insert_with(Place::vacant);
-            match lock_of(&directory(&self.dir, number)) {
+            match lock_of(&self.dirs.slot(number)) {
                 Ok(Some(_lock)) => dead.push(number),
                 Ok(None) => {
                     place.used = Use::Unknown;
@@ -50,14 +53,15 @@ impl Pool {
     }
 
     fn slots_on_disk(&self) -> Vec<u32> {
-        let Ok(entries) = std::fs::read_dir(&self.dir) else {
-            return Vec::new();
-        };
+        let entries = self.dirs.all().flat_map(std::fs::read_dir).flatten();
         let names = entries
             .flatten()
             .filter_map(|e| e.file_name().into_string().ok());
+        // A number that stands in another directory than its own leads nowhere.
         let mut numbers: Vec<u32> = names.filter_map(|n| n.parse().ok()).collect();
+        numbers.retain(|number| *number > 0);
         numbers.sort_unstable();
+        numbers.dedup();
         numbers
     }
 
@@ -92,7 +96,7 @@ impl Pool {
                 signal_if(worker.pid, Signal::KILL, || worker.exists());
             }
             for _ in 0..200 {
-                if let Ok(Some(_lock)) = lock_of(&directory(&self.dir, number)) {
+                if let Ok(Some(_lock)) = lock_of(&self.dirs.slot(number)) {
                     self.occupy(number, Use::Vacant);
                     dead.push(number);
                     break;
@@ -113,6 +117,10 @@ impl Pool {
         }
         if let Use::Busy(fence) | Use::Held(fence) = used {
             self.fences.insert(fence, number);
+        }
+        let started = self.entries(number).ok().and_then(|e| e.started);
+        if let (Use::Busy(_), Some(place)) = (used, self.places.get_mut(&number)) {
+            place.patience = Patience::with(started.and_then(|s| s.limit));
         }
     }
 
@@ -145,7 +153,7 @@ impl Pool {
 
     fn target(&self, number: u32, entries: &Entries) -> Option<Target> {
         let started = entries.started.as_ref()?;
-        let slot = Slot::open(&directory(&self.dir, number)).ok()?;
+        let slot = Slot::open(&self.dirs.slot(number)).ok()?;
         Some(Target {
             fence: started.fence,
             mark: slot.mark().ok()?,
@@ -154,8 +162,8 @@ impl Pool {
         })
     }
 
-    fn entries(&self, number: u32) -> io::Result<Entries> {
-        let slot = Slot::open(&directory(&self.dir, number))?;
+    pub(in crate::process) fn entries(&self, number: u32) -> io::Result<Entries> {
+        let slot = Slot::open(&self.dirs.slot(number))?;
         Ledger::over(slot.file("ledger")?)?.read()
     }
 
@@ -164,7 +172,7 @@ impl Pool {
         let cut_off = |(n, p): (&u32, &Place)| p.is_cut_off().then_some(*n);
         let numbers: Vec<u32> = self.places.iter().filter_map(cut_off).collect();
         for number in numbers {
-            let path = directory(&self.dir, number);
+            let path = self.dirs.slot(number);
             match lock_of(&path) {
                 Ok(Some(_lock)) => self.bury(number),
                 Ok(None) => {
@@ -215,14 +223,15 @@ impl Pool {
             let report = ended.report;
             return self.events.push_back(Event::Ended { fence, report });
         }
+        let put_down = std::mem::take(&mut place.put_down);
         let target = self.target(number, &entries);
-        let alive = sweep(target.as_slice(), &*self.clock);
         let pid = entries.started.map_or(0, |s| s.worker.pid);
-        let mut reason = format!("its worker (pid {pid}) vanished");
-        for (_, pid) in alive {
-            reason.push_str(&format!("; process {pid} of it is still alive"));
-        }
-        self.events.push_back(Event::Lost { fence, reason });
+        let reason = match put_down {
+            true => format!("its worker (pid {pid}) did not end it in time and was killed"),
+            false => format!("its worker (pid {pid}) vanished"),
+        };
+        let clock = std::sync::Arc::clone(&self.clock);
+        self.aftermath.begin(fence, target, reason, clock);
     }
 
     // The order was never taken, so it may be given to another worker.
@@ -266,6 +275,7 @@ impl Pool {
                 report,
                 leaving,
             } => self.ended(number, fence, report, leaving),
+            FromWorker::Step { fence, step } => self.events.push_back(Event::Step { fence, step }),
             FromWorker::Refused { fence } => self.refused(number, fence),
             FromWorker::Unknown => {}
         }

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 
 use crate::clock::Clock;
 use crate::model::Fence;
+use crate::process::cgroup::kill_leaf_of;
 use crate::process::identity::{Identity, Stat, stat};
 use crate::process::tree::{everyone, signal_if};
 
@@ -37,6 +38,8 @@ pub(in crate::process) struct Target {
 /// Kills everything that belongs to these runs; gives those still alive in the end.
 pub(in crate::process) fn sweep(targets: &[Target], clock: &dyn Clock) -> Vec<(Fence, i32)> {
     let until = clock.now().mono + GIVE_UP_MS;
+    // Where it had a group that names everybody, also those who carry no mark.
+    targets.iter().for_each(|t| kill_leaf_of(t.worker));
     let mut clean = 0;
     loop {
         let found = look(targets);

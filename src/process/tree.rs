@@ -1,6 +1,7 @@
 //! Who descends from whom, and signals that reach exactly those meant.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -66,4 +67,12 @@ pub(in crate::process) fn signal_if(pid: i32, signal: Signal, is_meant: impl Fn(
         return false;
     };
     is_meant() && pidfd_send_signal(&pidfd, signal).is_ok()
+}
+
+/// Processes and threads of a user.
+pub(in crate::process) fn tasks_of(uid: u32) -> u64 {
+    let owned =
+        |pid: &i32| fs::metadata(format!("/proc/{pid}")).is_ok_and(|meta| meta.uid() == uid);
+    let pids = everyone().into_iter().filter(owned);
+    pids.filter_map(stat).map(|s| s.threads).sum()
 }

@@ -17,12 +17,16 @@ use signal_hook::consts;
 
 use crate::clock::{Clock, Now};
 use crate::model::{Fence, Report};
+use crate::process::begin::begin;
 use crate::process::carry::{Progress, Run};
+use crate::process::cgroup::Cgroup;
+use crate::process::conclude::unverified;
 use crate::process::frame::Conn;
 use crate::process::identity::{Identity, boot_id};
-use crate::process::inherit::close_strange_files;
-use crate::process::ledger::Ledger;
+use crate::process::inherit::{close_strange_files, default_signals};
+use crate::process::ledger::{Child, Ledger};
 use crate::process::slot::Slot;
+use crate::process::step::Step;
 use crate::process::timer::BootTimer;
 
 /// How long a worker without a run waits for the next core, milliseconds. The end of a run it has
@@ -76,7 +80,10 @@ pub(in crate::process) struct Worker<'a> {
     timer: BootTimer,
     pub(in crate::process) me: Identity,
     pub(in crate::process) boot_id: String,
+    pub(in crate::process) cgroup: Cgroup,
     pub(in crate::process) hand: Hand,
+    /// Steps of ending runs that nobody was there to hear of.
+    pub(in crate::process) untold: Vec<(Fence, Step)>,
     pub(in crate::process) runs: u32,
     /// Something of a run could not be killed, so no other run may be mixed up with it.
     pub(in crate::process) soiled: bool,
@@ -115,6 +122,7 @@ pub fn worker_main(slot_dir: &Path, clock: &dyn Clock) -> i32 {
 impl<'a> Worker<'a> {
     fn set_up(slot_dir: &Path, clock: &'a dyn Clock) -> io::Result<Worker<'a>> {
         let (lock, core) = take_files()?;
+        default_signals();
         // Signals meant for the core's terminal or group are not for us. A handler rather than
         // `ignore`, because an exec undoes it and the job gets the default.
         let heard = Arc::new(AtomicBool::new(false));
@@ -150,7 +158,9 @@ impl<'a> Worker<'a> {
             timer: BootTimer::new()?,
             me,
             boot_id: boot_id()?,
+            cgroup: Cgroup::of(me),
             hand: Hand::Nothing,
+            untold: Vec::new(),
             runs: 0,
             soiled: false,
             alone_since: clock.now().boot,
@@ -196,6 +206,7 @@ impl<'a> Worker<'a> {
                 .pipes
                 .iter()
                 .filter_map(|p| p.fd.as_ref())
+                .chain(&run.trouble.fd)
                 .chain(&run.pidfd);
             set.extend(reads.map(|fd| PollFd::new(fd, PollFlags::IN)));
             let feed = run
@@ -219,6 +230,7 @@ impl<'a> Worker<'a> {
         }
         if let Hand::Attempt(run) = &mut self.hand {
             run.drain(self.clock.now());
+            run.trouble.hear();
             run.feed_on();
         }
         if self.core.is_some() && ready.get(3) == Some(&true) {
@@ -235,18 +247,46 @@ impl<'a> Worker<'a> {
         let Hand::Attempt(run) = &mut self.hand else {
             return None;
         };
-        let (mut report, clean) = match run.advance(now) {
-            Progress::Under(due) => return due,
+        let fence = run.fence;
+        let progress = run.advance(&mut self.cgroup, now);
+        let steps = run.take_steps();
+        let (mut report, clean) = match progress {
+            Progress::Under(due) => {
+                self.tell_steps(fence, steps);
+                return due;
+            }
             Progress::Over { report, clean } => (report, clean),
         };
+        if let Some(order) = run.to_verify(&report).filter(|_| clean) {
+            let marks = marks(fence, &self.mark);
+            match begin(&mut self.cgroup, &order, &marks) {
+                Ok((job, _)) => {
+                    if let Some(process) = Identity::of(job.pid) {
+                        let _ = self.ledger.write_child(Child { fence, process });
+                    }
+                    run.verify(job, now);
+                    return Some(now.boot);
+                }
+                Err(failure) => unverified(&mut report, failure),
+            }
+        }
+        self.tell_steps(fence, steps);
         self.soiled |= !clean;
         if let Hand::Attempt(run) = std::mem::replace(&mut self.hand, Hand::Nothing) {
-            let fence = run.fence;
             report.output = run.close();
+            self.cgroup.reset();
             self.settle(fence, report);
         }
         None
     }
+}
+
+/// The variables by which the processes of a run are known.
+pub(in crate::process) fn marks(fence: Fence, slot: &str) -> [(&'static str, String); 2] {
+    [
+        ("CRAKE_FENCE", fence.to_string()),
+        ("CRAKE_SLOT", slot.to_owned()),
+    ]
 }
 
 // Moves what was passed as standard input and output to where no job inherits it.

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::model::{Job, Pause};
 use crate::schedule::UnixMs;
+use crate::store::follow::rename_follows;
 use crate::store::jobs::{Definition, end_pauses, job_row, keep, put_job};
 use crate::store::{NewSchedule, Result, Store, StoreError};
 
@@ -84,6 +85,7 @@ impl Store {
                 let sql = format!("UPDATE {table} SET job = ?2 WHERE job = ?1");
                 tx.execute(&sql, [old, new])?;
             }
+            rename_follows(tx, old, new, by, now)?;
             // The trigger names the new one alone; the daemon has to forget the old one, too.
             tx.execute("INSERT INTO change(job) VALUES(?1)", [old])?;
             let row = job_row(tx, new)?.ok_or_else(|| StoreError::NoSuchJob(new.to_owned()))?;

@@ -70,6 +70,7 @@ impl Store {
                WHERE l.job = j.name AND l.state NOT IN('queued', 'running', 'cancelled')
                ORDER BY l.id DESC LIMIT 1)
              LEFT JOIN attempt a ON a.run = r.id AND a.n = r.attempt
+             LEFT JOIN ack k ON k.run = r.id
              WHERE j.listed = 1 OR r.ended_at >= ?1 ORDER BY r.ended_at DESC"
         );
         let mut statement = self.conn.prepare(&sql)?;

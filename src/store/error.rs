@@ -63,6 +63,18 @@ pub enum StoreError {
     /// There is no queue of that name.
     #[error("no queue named \"{0}\"")]
     NoSuchQueue(String),
+    /// There is a queue of that name.
+    #[error("there is a queue named \"{0}\" already")]
+    QueueTaken(String),
+    /// Another queue has that rank.
+    #[error("rank {0} is that of the queue \"{1}\"")]
+    RankTaken(i64, String),
+    /// A job goes into the queue, or a run waits or runs in it.
+    #[error("the queue \"{0}\" is in use")]
+    QueueInUse(String),
+    /// Jobs would follow each other in a circle.
+    #[error("the jobs would follow each other in a circle: {0}")]
+    Circle(String),
     /// There is no calendar of that name.
     #[error("no calendar named \"{0}\"")]
     NoSuchCalendar(String),

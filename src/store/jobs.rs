@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Job, Pause, Planned, Policy, Spec, UnreadableSchedule, read_schedule};
 use crate::schedule::{Schedule, UnixMs, Zone};
 use crate::store::error::{json, word};
+use crate::store::follow::write_follows;
 use crate::store::versions::{END, change_schedules};
 use crate::store::{NewSchedule, Result, Store, StoreError};
 
@@ -81,6 +82,7 @@ impl Store {
                 "UPDATE pause SET until_at = ?2 WHERE job = ?1 AND (until_at IS NULL OR until_at > ?2)",
                 params![name, now],
             )?;
+            tx.execute("DELETE FROM follow WHERE owner = ?1", [name])?;
             tx.execute("DELETE FROM job WHERE name = ?1", [name])?;
             Ok(())
         })
@@ -187,7 +189,7 @@ pub(in crate::store) fn put_job(
     keep(tx, &row.job, &row.schedules, what, by, now)
 }
 
-fn write_job(tx: &Transaction<'_>, job: &Job, now: UnixMs) -> Result<()> {
+pub(in crate::store) fn write_job(tx: &Transaction<'_>, job: &Job, now: UnixMs) -> Result<()> {
     let policy = &job.policy;
     let spec =
         serde_json::to_string(&job.spec).map_err(|e| StoreError::Unreadable(e.to_string()))?;
@@ -230,7 +232,7 @@ fn write_job(tx: &Transaction<'_>, job: &Job, now: UnixMs) -> Result<()> {
         ":version": job.version,
         ":now": now,
     })?;
-    Ok(())
+    write_follows(tx, job)
 }
 
 pub(in crate::store) fn end_pauses(tx: &Transaction<'_>, name: &str, now: UnixMs) -> Result<usize> {

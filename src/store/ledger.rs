@@ -10,6 +10,7 @@ use crate::model::{
     Drop, Ended, Fence, Fire, Gap, NewRun, Next, Note, Record, RunId, Spawned, Start,
 };
 use crate::schedule::UnixMs;
+use crate::store::follow::run_followers;
 use crate::store::{Result, Store};
 
 /// Numbers from here on were given out without the store; see the engine's numbers.
@@ -298,8 +299,9 @@ fn record_ended(tx: &Transaction<'_>, ended: &Ended) -> Result<()> {
         report.map(|r| r.output.dropped.cast_signed()),
     ])?;
     match ended.next {
-        Next::Final => tx
-            .prepare_cached(
+        Next::Final => {
+            let over = tx
+                .prepare_cached(
                 "UPDATE run SET state = ?3, ended_at = ?4, exit_code = ?5, signal = ?6, reason = ?7
                  WHERE id = ?1 AND fence = ?2 AND state = 'running'",
             )?
@@ -311,24 +313,34 @@ fn record_ended(tx: &Transaction<'_>, ended: &Ended) -> Result<()> {
                 code,
                 signal,
                 ended.reason
-            ])?,
-        Next::Retry(at) => tx
-            .prepare_cached(
+            ])?;
+            // Whoever records the end again finds it recorded, and its followers with it.
+            if over > 0 {
+                run_followers(tx, run, ended.outcome, ended.at)?;
+            }
+        }
+        Next::Retry(at) => {
+            tx.prepare_cached(
                 "UPDATE run SET state = 'queued', run_at = ?3, reason = ?4
                  WHERE id = ?1 AND fence = ?2 AND state = 'running'",
             )?
-            .execute(params![run.0, ended.fence.0, at, ended.reason])?,
+            .execute(params![run.0, ended.fence.0, at, ended.reason])?;
+        }
     };
     Ok(())
 }
 
 fn record_drop(tx: &Transaction<'_>, drop: &Drop) -> Result<()> {
     let run = real_number(tx, drop.run)?;
-    tx.prepare_cached(
-        "UPDATE run SET state = ?2, ended_at = ?3, reason = ?4 WHERE id = ?1 AND state = 'queued'",
-    )?
-    .execute(params![run.0, drop.outcome.as_str(), drop.at, drop.reason])?;
-    Ok(())
+    let over = tx
+        .prepare_cached(
+            "UPDATE run SET state = ?2, ended_at = ?3, reason = ?4 WHERE id = ?1 AND state = 'queued'",
+        )?
+        .execute(params![run.0, drop.outcome.as_str(), drop.at, drop.reason])?;
+    match over {
+        0 => Ok(()),
+        _ => run_followers(tx, run, drop.outcome, drop.at),
+    }
 }
 
 fn record_gap(tx: &Transaction<'_>, gap: &Gap) -> Result<()> {

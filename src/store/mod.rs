@@ -4,6 +4,7 @@
 //! whoever calls says what time it is. The file is SQLite in WAL mode with `synchronous=FULL`;
 //! anybody may read it with any SQLite client, and insert into `run`.
 
+mod acks;
 mod audit;
 mod changes;
 mod counts;
@@ -11,12 +12,15 @@ mod error;
 mod events;
 mod fires;
 mod glance;
+mod follow;
 mod health;
 mod history;
 mod jobs;
 mod ledger;
 mod outputs;
+mod prune;
 mod queue;
+mod queues;
 mod renew;
 mod rewind;
 mod runs;
@@ -24,6 +28,7 @@ mod schedules;
 mod schema;
 mod sessions;
 mod versions;
+mod waiting;
 
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -31,16 +36,20 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub use acks::Ack;
 pub use audit::Duplicate;
 pub use counts::{Counts, Skips};
 pub use error::{Result, StoreError};
 pub use events::EventRow;
 pub use fires::{FireFilter, FireRow, MissedGroup, Totals};
 pub use glance::CellCount;
+pub use follow::FollowRow;
 pub use history::HistoryRow;
 pub use jobs::JobRow;
 pub use outputs::StoredOutput;
+pub use prune::{KeptOutput, Prunable};
 pub use queue::{Cancelled, LiveRow};
+pub use queues::{QueueChange, QueueRow};
 pub use renew::CaughtUp;
 pub use rewind::Rewound;
 pub use runs::{AttemptRow, Request, RunFilter, RunRow};
@@ -48,6 +57,7 @@ pub use schedules::Armed;
 pub use schema::VERSION;
 pub use sessions::Session;
 pub use versions::{CalendarRow, NewSchedule};
+pub use waiting::{Found, Wanted};
 
 /// How long a command waits for another writer before it says that the store is busy.
 const BUSY: Duration = Duration::from_secs(10);
@@ -72,6 +82,7 @@ impl Store {
         if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
             make_private(dir)?;
         }
+        make_private_file(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -174,6 +185,15 @@ impl Store {
         tx.commit()?;
         Ok(value)
     }
+}
+
+/// Makes the file of a new store, empty and for its owner alone; SQLite gives the files beside it the
+/// same mode. Never opens one that is there: closing it would take SQLite's locks away. What goes
+/// wrong SQLite will meet as well, and tell.
+fn make_private_file(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::File::options();
+    let _ = options.write(true).create_new(true).mode(0o600).open(path);
 }
 
 /// Makes a directory that only its owner may enter; leaves an existing one as it is.

@@ -1,6 +1,6 @@
 //! What the daemon takes out of the store: queued runs, live runs, wishes to cancel, queues.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use rusqlite::{Row, params};
 
@@ -33,14 +33,17 @@ pub struct Cancelled {
     pub queued: bool,
 }
 
-const COLUMNS: &str = "id, job, queue, priority, run_at, queued_at, planned_at, origin, attempt,
-  max_attempts, fence, args, env, deadline_at";
+pub(in crate::store) const COLUMNS: &str =
+    "id, job, queue, priority, run_at, queued_at, planned_at, origin, attempt,
+  max_attempts, fence, args, env, deadline_at,
+  CASE WHEN attempt > 0 THEN (SELECT a.outcome FROM attempt a
+    WHERE a.run = run.id AND a.outcome IS NOT NULL ORDER BY a.n DESC LIMIT 1) END AS after";
 
 /// Most run numbers put aside for the firing thread at a time.
 const NUMBERS_ASIDE: i64 = 4096;
 
-/// How far a refill looks down one queue for runs that could start.
-const LOOK: usize = 10_000;
+/// Most rows of clients marked as seen in one transaction.
+const ACCEPTED: usize = 10_000;
 
 impl Store {
     /// The queues in the order in which they are served.
@@ -64,52 +67,6 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The runs of one queue that could start by `now`, in order, without those in `held`, and of
-    /// each job no more than `per_job` together with those in `by_job`; at most `limit`. One with
-    /// values that cannot be read is passed over, so that it stands in nobody's way.
-    ///
-    /// # Errors
-    /// Those of reading.
-    pub fn startable(
-        &self,
-        queue: &str,
-        now: UnixMs,
-        limit: usize,
-        held: &HashSet<RunId>,
-        per_job: usize,
-        by_job: &HashMap<String, usize>,
-    ) -> Result<Vec<QueuedRun>> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM run INDEXED BY run_claim
-             WHERE state = 'queued' AND queue = ?1 ORDER BY priority, run_at, id"
-        );
-        let mut statement = self.conn.prepare_cached(&sql)?;
-        let mut rows = statement.query([queue])?;
-        let mut found: Vec<QueuedRun> = Vec::new();
-        let mut counts = by_job.clone();
-        let mut looked = 0;
-        while let Some(row) = rows.next()? {
-            looked += 1;
-            if found.len() >= limit || looked > LOOK {
-                break;
-            }
-            let id = RunId(row.get("id")?);
-            let run_at = row.get::<_, Option<i64>>("run_at").ok().flatten();
-            if held.contains(&id) || run_at.is_none_or(|at| at > now) {
-                continue;
-            }
-            let Ok(run) = read(row) else {
-                continue;
-            };
-            let count = counts.entry(run.job.clone()).or_default();
-            if *count < per_job {
-                *count += 1;
-                found.push(run);
-            }
-        }
-        Ok(found)
-    }
-
     /// When the next run that is queued for later may start, after `now`.
     ///
     /// # Errors
@@ -122,23 +79,27 @@ impl Store {
     }
 
     /// Marks the runs that clients inserted as seen, so that the numbers and defaults the triggers
-    /// gave them are final. Says how many there were.
+    /// gave them are final; a bounded number at once. Says whether there are more.
     ///
     /// # Errors
     /// Those of writing.
-    pub fn accept(&mut self) -> Result<usize> {
+    pub fn accept(&mut self) -> Result<bool> {
         let fresh: i64 = self
             .conn
             .prepare_cached("SELECT EXISTS(SELECT 1 FROM run WHERE accepted = 0)")?
             .query_row([], |row| row.get(0))?;
         if fresh == 0 {
-            return Ok(0);
+            return Ok(false);
         }
-        self.write(|tx| {
+        let seen = self.write(|tx| {
             Ok(tx
-                .prepare_cached("UPDATE run SET accepted = 1 WHERE accepted = 0")?
-                .execute([])?)
-        })
+                .prepare_cached(
+                    "UPDATE run SET accepted = 1 WHERE id IN(
+                       SELECT id FROM run INDEXED BY run_new WHERE accepted = 0 ORDER BY id LIMIT ?1)",
+                )?
+                .execute([ACCEPTED as i64])?)
+        })?;
+        Ok(seen == ACCEPTED)
     }
 
     /// The runs that somebody wants ended and that are not.
@@ -262,7 +223,7 @@ impl Store {
         let last: Option<i64> =
             self.conn
                 .query_row("SELECT max(fence) FROM attempt", [], |row| row.get(0))?;
-        Ok(Fence(last.unwrap_or(0)))
+        Ok(Fence(last.unwrap_or(0).max(self.fence_floor()?)))
     }
 
     /// The highest run number given out so far.
@@ -303,7 +264,7 @@ impl Store {
     }
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<QueuedRun> {
+pub(in crate::store) fn read(row: &Row<'_>) -> rusqlite::Result<QueuedRun> {
     let env: Option<String> = row.get("env")?;
     let queued_at = row.get::<_, Option<i64>>("queued_at")?.unwrap_or_default();
     Ok(QueuedRun {
@@ -318,6 +279,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<QueuedRun> {
         attempt: row.get("attempt")?,
         max_attempts: row.get::<_, Option<u32>>("max_attempts")?.unwrap_or(1),
         fence: Fence(row.get("fence")?),
+        after: row
+            .get::<_, Option<String>>("after")?
+            .and_then(|word| word.parse().ok()),
         args: row.get("args")?,
         env: env_of(env.as_deref()),
         deadline: row.get("deadline_at")?,

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, ToSql, params};
 use crate::model::{Fence, Job, Origin, Outcome, Raw, RunId, RunState};
 use crate::schedule::UnixMs;
 use crate::store::error::{maybe_word, word};
-use crate::store::{Result, Store, StoreError};
+use crate::store::{Ack, Result, Store, StoreError};
 
 /// A run somebody asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +71,8 @@ pub struct RunRow {
     pub pid: Option<i32>,
     /// Slot of the worker that carries, or carried, the last attempt.
     pub slot: Option<u32>,
+    /// What somebody said of how it ended.
+    pub ack: Option<Ack>,
 }
 
 /// One attempt of a run as the views show it.
@@ -108,6 +110,13 @@ pub struct AttemptRow {
     pub out_dropped: Option<i64>,
 }
 
+impl AttemptRow {
+    /// From its start to its end, milliseconds.
+    pub fn took_ms(&self) -> Option<i64> {
+        Some((self.ended_at? - self.started_at?).max(0))
+    }
+}
+
 /// Which runs to list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunFilter {
@@ -128,9 +137,11 @@ pub struct RunFilter {
 pub(in crate::store) const COLUMNS: &str =
     "r.id, r.job, r.state, r.attempt, r.max_attempts, r.queue, r.priority,
   r.origin, r.origin_ref, r.planned_at, r.queued_at, r.run_at, r.started_at, r.ended_at,
-  r.exit_code, r.signal, r.reason, r.cancel_at, a.pid, a.slot";
+  r.exit_code, r.signal, r.reason, r.cancel_at, a.pid, a.slot,
+  k.at AS ack_at, k.acked_by, k.note AS ack_note, k.until_at AS ack_until";
 
-const FROM: &str = "FROM run r LEFT JOIN attempt a ON a.run = r.id AND a.n = r.attempt";
+const FROM: &str = "FROM run r LEFT JOIN attempt a ON a.run = r.id AND a.n = r.attempt
+  LEFT JOIN ack k ON k.run = r.id";
 
 impl Store {
     /// Asks for a run of a job.
@@ -342,5 +353,18 @@ pub(in crate::store) fn read(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         cancel_at: row.get("cancel_at")?,
         pid: row.get("pid")?,
         slot: row.get("slot")?,
+        ack: read_ack(row)?,
     })
+}
+
+fn read_ack(row: &Row<'_>) -> rusqlite::Result<Option<Ack>> {
+    let Some(at) = row.get("ack_at")? else {
+        return Ok(None);
+    };
+    Ok(Some(Ack {
+        at,
+        by: row.get("acked_by")?,
+        note: row.get("ack_note")?,
+        until: row.get("ack_until")?,
+    }))
 }

@@ -29,7 +29,8 @@ pub enum Place {
 /// Asks the daemon, within a second.
 pub type Heard<'a> = Box<dyn Fn() -> Daemon + Send + 'a>;
 /// Lists the workers with what is known of what they carry.
-pub type Workers<'a> = Box<dyn Fn(&Store, UnixMs) -> Result<Vec<Worker>, String> + Send + 'a>;
+pub type Workers<'a> =
+    Box<dyn Fn(&Store, &Daemon, UnixMs) -> Result<Vec<Worker>, String> + Send + 'a>;
 /// Reads a window of the output of an attempt.
 pub type Logs<'a> = Box<dyn FnMut(&Store, RunId, u32, Place) -> LogPage + Send + 'a>;
 /// Writes the definition of a job as the editor shows it.

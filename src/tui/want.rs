@@ -21,6 +21,8 @@ pub struct Want {
     pub runs: Option<RunsWanted>,
     /// Missed fires and gaps.
     pub missed: bool,
+    /// How the workers fare, as it changes.
+    pub workers: bool,
     /// One run.
     pub run: Option<RunId>,
     /// One job.
@@ -76,8 +78,12 @@ pub fn want(state: &State) -> Want {
             });
         }
         Page::Tab(Tab::Missed) => want.missed = true,
+        Page::Tab(Tab::Workers) => want.workers = true,
         Page::Tab(_) => {}
-        Page::Run(run) => want.run = Some(run),
+        Page::Run(run) => {
+            want.run = Some(run);
+            want.workers = true;
+        }
         Page::Job(job) => want.job = Some(job),
         Page::Log(run, attempt) => {
             want.run = Some(run);

@@ -13,13 +13,10 @@ use crate::view::attention_daemon::of_daemon;
 use crate::view::items::missed_state;
 use crate::view::time::{clock, span};
 use crate::view::words::{count, detail, is_failure, reason};
-use crate::view::{Daemon, words};
+use crate::view::{Daemon, standing, words};
 
 /// How far past its instant a schedule may be before it is overdue, milliseconds.
 const OVERDUE_MS: i64 = 60_000;
-
-/// Overlap skips in a row that are more than an accident.
-const FLOOD: i64 = 3;
 
 /// How long the failure of a one-off command is shown, milliseconds.
 const ONE_OFF_MS: i64 = 86_400_000;
@@ -76,6 +73,10 @@ pub enum Kind {
     Missed,
     /// Fires that found an earlier run in the way, several in a row.
     Flood,
+    /// A queue that is paused.
+    Queue,
+    /// A job that is to follow another, or to be followed, and is not there.
+    Follower,
 }
 
 impl Kind {
@@ -93,6 +94,8 @@ impl Kind {
             Kind::Ended(outcome) => outcome.as_str(),
             Kind::Missed => "missed",
             Kind::Flood => "flood",
+            Kind::Queue => "queue",
+            Kind::Follower => "follower",
         }
     }
 }
@@ -140,7 +143,9 @@ pub fn attention(
     list.extend(look.long_runs()?);
     list.extend(look.ended()?);
     list.extend(look.missed()?);
-    list.extend(look.floods()?);
+    list.extend(standing::floods(store)?);
+    list.extend(standing::paused_queues(store, now)?);
+    list.extend(standing::unknown_follows(store)?);
     // What concerns the whole instance stands before what concerns one job.
     list.sort_by_key(|a| (a.level, a.job.is_some(), Reverse(a.since)));
     Ok(list)
@@ -269,7 +274,10 @@ impl Look<'_> {
 
     fn ended(&self) -> Result<Vec<Attention>> {
         let latest = self.store.latest_ended(self.now - ONE_OFF_MS)?;
-        Ok(latest.into_iter().filter_map(ended_badly).collect())
+        let unseen = latest
+            .into_iter()
+            .filter(|run| !run.ack.as_ref().is_some_and(|a| a.holds(self.now)));
+        Ok(unseen.filter_map(ended_badly).collect())
     }
 
     fn missed(&self) -> Result<Vec<Attention>> {
@@ -297,33 +305,6 @@ impl Look<'_> {
                 }
             })
             .collect())
-    }
-
-    fn floods(&self) -> Result<Vec<Attention>> {
-        let mut found = Vec::new();
-        for row in self.store.jobs()? {
-            for (planned, _) in &row.schedules {
-                let skips = self.store.skips_in_a_row(planned.id)?;
-                let Some(skips) = skips.filter(|s| s.count >= FLOOD) else {
-                    continue;
-                };
-                let way = match skips.blocked_by {
-                    Some(run) => format!(", #{run} in the way"),
-                    None => String::new(),
-                };
-                found.push(Attention {
-                    level: Level::Warning,
-                    kind: Kind::Flood,
-                    what: "SKIPS",
-                    job: Some(row.job.name.clone()),
-                    run: skips.blocked_by,
-                    since: Some(skips.since),
-                    text: format!("{} skipped in a row{way}", count(skips.count, "fire")),
-                    hint: format!("crake fires {}", row.job.name),
-                });
-            }
-        }
-        Ok(found)
     }
 }
 

@@ -77,6 +77,8 @@ pub struct Audit {
     pub since: Option<UnixMs>,
     /// Up to where.
     pub until: Option<UnixMs>,
+    /// From where on the ledger is kept, where rows before that were removed.
+    pub kept_since: Option<UnixMs>,
     /// Schedule versions looked at.
     pub schedules: i64,
     /// Instants planned.
@@ -140,9 +142,16 @@ pub fn decided_until(store: &Store, daemon: &Daemon, now: UnixMs) -> Result<Opti
 /// # Errors
 /// Those of reading.
 pub fn audit(store: &Store, question: &Question<'_>) -> Result<Audit> {
+    let kept_since = store.ledger_since()?;
+    // What was removed because of its age is not missing.
+    let question = &Question {
+        since: question.since.max(kept_since),
+        ..question.clone()
+    };
     let mut audit = Audit {
         since: question.since,
         until: question.until,
+        kept_since,
         ..Audit::default()
     };
     let unplanned = store.unplanned()?;

@@ -2,7 +2,7 @@
 
 use crate::model::{MissReason, Origin, Outcome, Pause, Planned, RunState, Verdict};
 use crate::schedule::{Civil, DstRule, Resolved, UnixMs, Zone};
-use crate::store::{FireRow, RunRow};
+use crate::store::{AttemptRow, FireRow, RunRow};
 use crate::view::explain::Question;
 use crate::view::items::{late_ms, took_ms};
 use crate::view::mismatch::mismatches;
@@ -302,6 +302,23 @@ pub fn origin(run: &RunRow, expr: Option<&str>, by: Option<&str>, zone: &Zone) -
         Origin::Run => format!("made by the outcome of run {of}"),
         Origin::Watch => format!("made for rows found by the watch {of}"),
     }
+}
+
+/// How an attempt went.
+pub fn attempt(attempt: &AttemptRow, zone: &Zone) -> String {
+    let at = in_full(attempt.started_at.unwrap_or(attempt.claimed_at), zone);
+    let outcome = attempt.outcome.map_or("alive", |outcome| outcome.as_str());
+    let how = match (attempt.exit_code, attempt.signal) {
+        (Some(code), _) => format!(" exit {code}"),
+        (None, Some(signal)) => format!(" signal {signal}"),
+        (None, None) => String::new(),
+    };
+    let took = attempt
+        .took_ms()
+        .map_or(String::new(), |ms| format!(" after {}", span(ms)));
+    let reason = attempt.reason.as_ref();
+    let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+    format!("attempt {}  {at}  {outcome}{how}{took}{reason}", attempt.n)
 }
 
 /// The date a clock shows.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::model::RunId;
 use crate::schedule::{UnixMs, Zone};
-use crate::store::{EventRow, FireRow, MissedGroup, RunRow};
+use crate::store::{Ack, AttemptRow, EventRow, FireRow, MissedGroup, RunRow};
 use crate::view::Daemon;
 use crate::view::attention::Attention;
 use crate::view::audit::Audit;
@@ -56,6 +56,37 @@ impl Items {
             "reason": run.reason,
             "pid": run.pid,
             "worker": worker(run),
+            "ack": self.ack(run.ack.as_ref()),
+        })
+    }
+
+    /// What somebody said of how a run ended.
+    pub fn ack(&self, ack: Option<&Ack>) -> Value {
+        ack.map_or(Value::Null, |ack| {
+            json!({
+                "at": self.at(ack.at),
+                "by": ack.by,
+                "note": ack.note,
+                "until": self.maybe_at(ack.until),
+            })
+        })
+    }
+
+    /// An attempt of a run.
+    pub fn attempt(&self, attempt: &AttemptRow) -> Value {
+        json!({
+            "attempt": attempt.n,
+            "outcome": attempt.outcome,
+            "exit_code": attempt.exit_code,
+            "signal": attempt.signal,
+            "started_at": self.maybe_at(attempt.started_at),
+            "ended_at": self.maybe_at(attempt.ended_at),
+            "took_ms": attempt.took_ms(),
+            "reason": attempt.reason,
+            "pid": attempt.pid,
+            "cpu_ms": attempt.cpu_ms,
+            "max_rss_bytes": attempt.max_rss,
+            "output_bytes": attempt.out_bytes,
         })
     }
 
@@ -133,6 +164,7 @@ impl Items {
             "until": self.maybe_at(audit.until),
             "planned": audit.planned,
             "ledger": audit.ledger,
+            "kept_since": self.maybe_at(audit.kept_since),
             "missing": audit.missing,
             "extra": audit.extra,
             "duplicate": audit.duplicate,

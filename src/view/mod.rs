@@ -15,6 +15,7 @@ mod findings;
 pub mod items;
 pub mod mismatch;
 pub mod notes;
+mod standing;
 pub mod status;
 pub mod table;
 pub mod text;

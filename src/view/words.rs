@@ -61,6 +61,11 @@ pub fn detail(run: &RunRow) -> String {
     if let Some(reason) = &run.reason {
         parts.push(reason.clone());
     }
+    if let Some(ack) = &run.ack {
+        let note = ack.note.as_ref();
+        let note = note.map_or(String::new(), |note| format!(": {note}"));
+        parts.push(format!("[acked by {}{note}]", ack.by));
+    }
     parts.join(" ")
 }
 

@@ -1,84 +1,16 @@
 //! The two sides of the daemon in this process, over a real store and a real ring: what passes
 //! between them, and what a fault in between must not lose.
 
-use std::path::Path;
-use std::time::Duration;
-
 use crake::clock::{Clock, ManualClock, Now};
-use crake::daemon::fact::{Batch, Carrier, Fact};
+use crake::daemon::fact::{Batch, Fact};
 use crake::daemon::firing::Firing;
 use crake::daemon::order::Host;
-use crake::daemon::recovery::{Begun, Birth, begin};
 use crake::daemon::ring::{Appended, Ring};
-use crake::model::{Exit, Fence, Order, Outcome, Policy, Record, RunId, StopCause, Verdict};
-use crake::schedule::Zone;
-use crake::store::{NewSchedule, RunFilter, Store, StoredOutput};
-use rusqlite::Connection;
-use tempfile::TempDir;
+use crake::model::{Exit, Fence, Outcome, Policy, Record, RunId, Verdict};
+use crake::store::{RunFilter, StoredOutput};
 
 use crate::support::bench::{fire, fire_run, job, schedule, whole_run};
-
-/// Half a minute before a full one.
-const NOW: i64 = 1_772_942_370_000;
-
-struct Sides {
-    dir: TempDir,
-}
-
-impl Sides {
-    fn new() -> Sides {
-        Sides {
-            dir: TempDir::new().unwrap(),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    fn store(&self) -> Store {
-        Store::open(&self.path().join("crake.db")).unwrap()
-    }
-
-    fn client(&self) -> Connection {
-        Connection::open(self.path().join("crake.db")).unwrap()
-    }
-
-    fn job(&self, name: &str, schedules: &[NewSchedule]) {
-        let mut store = self.store();
-        store
-            .put_job(&job(name), schedules, false, "test", NOW - 1_000)
-            .unwrap();
-    }
-
-    fn begin(&self) -> Begun {
-        let birth = Birth {
-            pid: 1,
-            boot_id: "boot".to_owned(),
-            slots: 4,
-            again: false,
-        };
-        let now = ManualClock::at(NOW).now();
-        let zone = Zone::named("UTC").unwrap();
-        let store = self.store();
-        store.set_patience(Duration::ZERO).unwrap();
-        let ring = self.path().join("ring");
-        begin(store, &ring, Vec::new(), &birth, &zone, now).unwrap()
-    }
-}
-
-#[derive(Default)]
-struct Hand {
-    discarded: Vec<Fence>,
-}
-
-impl Carrier for Hand {
-    fn start(&mut self, _: Order) {}
-    fn stop(&mut self, _: Fence, _: StopCause, _: i64) {}
-    fn discard(&mut self, fence: Fence) {
-        self.discarded.push(fence);
-    }
-}
+use crate::support::sides::{Hand, NOW, Sides};
 
 fn batch(records: Vec<Record>) -> Batch {
     Batch {
@@ -215,8 +147,9 @@ fn a_ring_of_another_store_is_not_replayed() {
     let sides = Sides::new();
     let (mut ring, _) = Ring::open(&sides.path().join("ring"), 0).unwrap();
     for record in whole_run(1, "hello", Outcome::Succeeded, Exit::Code(0), NOW) {
-        ring.append(&record).unwrap();
+        ring.append(&record);
     }
+    ring.flush(0, true);
     let last = ring.last();
     drop(ring);
     // Somebody removed the store and began anew, with a job of the same name.
@@ -236,8 +169,9 @@ fn words_of_any_length_leave_a_decision_its_place_in_the_ring() {
     let mut row = fire(&planned, NOW, Verdict::Paused);
     row.note = Some("paused by somebody: ".to_owned() + &"long ".repeat(200));
     let (mut ring, _) = Ring::open(&sides.path().join("ring"), 0).unwrap();
-    let appended = ring.append(&Record::Fire(row)).unwrap();
+    let appended = ring.append(&Record::Fire(row));
     assert_eq!(appended, Appended::At(1));
+    ring.flush(0, true);
     drop(ring);
     let (_, found) = Ring::open(&sides.path().join("ring"), 0).unwrap();
     assert!(matches!(&found[..], [(1, Record::Fire(f))] if f.planned_at == NOW));

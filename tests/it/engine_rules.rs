@@ -250,14 +250,12 @@ fn failed_attempts_are_tried_again_with_growing_waits() {
         }
         bench.at(now);
     }
-    assert_eq!(
-        nexts,
-        [
-            Next::Retry(T0 + 1_000),
-            Next::Retry(T0 + 3_000),
-            Next::Final
-        ]
-    );
+    let [Next::Retry(first), Next::Retry(second), Next::Final] = nexts[..] else {
+        panic!("{nexts:?}")
+    };
+    // Up to a tenth less, so that what failed together is not tried again together.
+    assert!((T0 + 900..=T0 + 1_000).contains(&first), "{}", first - T0);
+    assert!((first + 1_800..=first + 2_000).contains(&second));
 }
 
 #[test]

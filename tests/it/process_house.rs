@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crake::clock::SystemClock;
-use crake::model::{Command, Fence, Holding, Order, Raw, Report, RunId};
+use crake::model::{Command, Fence, Holding, Limits, Order, Raw, Report, RunId};
 use crake::process::identity::Identity;
 use crake::process::{Captured, Entries, Event, Pool, decode_ledger, identity};
 use rustix::process::{Pid, Signal, kill_process};
@@ -87,6 +87,9 @@ impl House {
             silence_ms: None,
             kill_grace_ms: 200,
             output_max: 1 << 20,
+            limits: Limits::default(),
+            login: Vec::new(),
+            verify: None,
         }
     }
 
@@ -111,6 +114,13 @@ impl House {
             let events = pool.wait(self.wake.as_fd(), Some(Duration::from_millis(100)));
             self.log.extend(events);
         }
+    }
+
+    /// Lets the pool do what is to be done.
+    pub fn turn(&mut self, longest: Duration) {
+        let pool = self.pool.as_mut().unwrap();
+        let events = pool.wait(self.wake.as_fd(), Some(longest));
+        self.log.extend(events);
     }
 
     #[track_caller]

@@ -165,6 +165,10 @@ fn queries_use_their_indexes() {
             "run_claim",
         ),
         (
+            "SELECT job FROM run WHERE state = 'queued' AND queue = 'normal' AND job > 'a' ORDER BY job LIMIT 1",
+            "run_wait",
+        ),
+        (
             "SELECT schedule FROM due ORDER BY next_at, schedule LIMIT 10",
             "PRIMARY KEY",
         ),

@@ -10,6 +10,8 @@ use crate::process::capture::{Chunk, Stream};
 
 /// Bytes of a block in the file.
 pub(super) const BLOCK: usize = 4096;
+/// Bytes of an `out` file with room for the header and the first block of output.
+pub(in crate::process) const HEADER_AND_BLOCK: usize = 2 * BLOCK;
 /// Bytes of it before the chunks.
 pub(super) const BLOCK_HEADER: usize = 32;
 /// Bytes before the data of a chunk.

@@ -10,6 +10,7 @@ pub use follower::{Followed, Follower};
 pub use pack::DecodeError;
 pub use reader::read_output;
 
+pub(in crate::process) use block::HEADER_AND_BLOCK;
 pub(in crate::process) use reader::read_run;
 pub(in crate::process) use recorder::Recorder;
 

@@ -63,11 +63,27 @@ impl Look<'_> {
             jobs: Arc::clone(&definitions.jobs),
             ..Data::default()
         };
-        match (facts.workers)(store, now) {
+        self.workers(&mut data, facts);
+        Ok(data)
+    }
+
+    /// Reads what changes without a commit: how the workers fare.
+    pub fn workers(&self, data: &mut Data, facts: &Facts<'_>) {
+        match (facts.workers)(self.store, self.daemon, self.now) {
             Ok(workers) => data.workers = workers,
             Err(e) => data.error = Some(e),
         }
-        Ok(data)
+    }
+
+    /// Reads on in the output that is in sight: while a run is alive it is not in the store.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn follow(&self, data: &mut Data, facts: &mut Facts<'_>) -> Result<()> {
+        if let Some((run, attempt, Place::End)) = self.want.log {
+            data.log = Some(self.output(run, attempt, Place::End, facts)?);
+        }
+        Ok(())
     }
 
     /// Reads what the screen in sight needs.

@@ -17,7 +17,7 @@ use crate::store::{Result, Store};
 use crate::tui::data::Data;
 use crate::tui::feed::definitions::Definitions;
 use crate::tui::message::Message;
-use crate::tui::sources::Facts;
+use crate::tui::sources::{Facts, Place};
 use crate::tui::want::Want;
 use crate::view::Daemon;
 
@@ -121,7 +121,7 @@ impl<'a> Feed<'a> {
     /// Reads until the wire is closed.
     pub fn run(mut self, wire: &Wire, to: &Sender<Message>) {
         let (mut asked_at, mut read_at, mut changed_at) = (i64::MIN / 2, i64::MIN / 2, 0);
-        let (mut rest, mut asked) = (0, false);
+        let (mut rest, mut asked, mut workers_at) = (0, false, 0);
         loop {
             let now = self.clock.now().mono;
             if now - asked_at >= ASK_MS {
@@ -145,7 +145,11 @@ impl<'a> Feed<'a> {
                     let _ = to.send(Message::Data(Box::new(self.data.clone())));
                 }
             }
-            let lively = now - changed_at < LIVELY_MS;
+            if self.read_on(now - workers_at >= ASK_MS) {
+                workers_at = now;
+                let _ = to.send(Message::Data(Box::new(self.data.clone())));
+            }
+            let lively = now - changed_at < LIVELY_MS || self.follows();
             let wait = LOOK[usize::from(!lively)];
             match wire.wait(Duration::from_millis(wait.unsigned_abs())) {
                 None => return,
@@ -222,6 +226,36 @@ impl<'a> Feed<'a> {
                 true
             }
         }
+    }
+
+    /// Whether output is in sight that may go on.
+    fn follows(&self) -> bool {
+        let live = self.data.log.as_ref().is_none_or(|page| !page.done);
+        matches!(self.want.log, Some((_, _, Place::End))) && live
+    }
+
+    /// Reads what changes without a commit, where it is in sight. Whether there is news.
+    fn read_on(&mut self, workers: bool) -> bool {
+        let follows = self.follows();
+        let workers = workers && self.want.workers;
+        let Some(open) = self.open.as_ref().filter(|_| follows || workers) else {
+            return false;
+        };
+        let look = look::Look {
+            store: &open.store,
+            zone: &self.zone,
+            now: self.clock.now().wall,
+            daemon: &self.daemon,
+            want: &self.want,
+        };
+        let known = (self.data.log.clone(), self.data.workers.clone());
+        if workers {
+            look.workers(&mut self.data, &self.facts);
+        }
+        if follows && let Err(e) = look.follow(&mut self.data, &mut self.facts) {
+            self.data.error = Some(e.to_string());
+        }
+        known != (self.data.log.clone(), self.data.workers.clone())
     }
 
     /// Reads all, or only what the screen needs beside what was read before.

@@ -270,17 +270,14 @@ fn catch_up_all(state: &mut State) -> Vec<Effect> {
 }
 
 fn drain(state: &mut State) -> Vec<Effect> {
-    let list = state.list();
-    let Some(RowId::Worker(name)) = list.selected() else {
-        return nothing(state, "5 shows the workers; D lets one leave");
-    };
     let confirm = Confirm {
-        title: format!("Let worker {name} leave?"),
+        title: "Let no run start until this is undone?".to_owned(),
         lines: vec![
-            "It finishes what it carries and takes no more; another takes its place.".to_owned(),
+            "What is alive may end. Fires are decided and recorded; their runs wait.".to_owned(),
+            "It holds across restarts; `:worker resume` undoes it.".to_owned(),
         ],
-        commands: vec![argv(&["worker", "drain", name])],
-        yes: "let it leave".to_owned(),
+        commands: vec![argv(&["worker", "drain"])],
+        yes: "drain".to_owned(),
     };
     ask(state, confirm)
 }

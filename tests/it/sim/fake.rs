@@ -41,6 +41,10 @@ pub struct Fakes {
     pub codes: BTreeMap<Fence, i32>,
     /// Claims whose worker was killed.
     pub killed: std::collections::BTreeSet<Fence>,
+    /// Ends that were safe in the ring before the store had them.
+    pub collected_early: u64,
+    /// How often the disk did not take what it was given.
+    pub cut_offs: u64,
     /// The time, for starts.
     pub now: UnixMs,
     /// Decides how long processes live and how they end.
@@ -189,6 +193,18 @@ impl Carrier for Fakes {
 
     fn discard(&mut self, fence: Fence) {
         self.attempts.remove(&fence);
+    }
+
+    fn collected(&mut self, fence: Fence) {
+        if let Some(attempt) = self.attempts.remove(&fence) {
+            let alive = matches!(attempt.stage, Stage::Alive(..));
+            assert!(!alive, "claim {fence} is collected and alive");
+            self.collected_early += 1;
+        }
+    }
+
+    fn cut_off(&mut self, cut_off: bool) {
+        self.cut_offs += u64::from(cut_off);
     }
 }
 

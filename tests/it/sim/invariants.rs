@@ -18,8 +18,11 @@ pub fn check(scene: &mut Scene) {
     outcomes_are_true(scene, &store);
     only_what_lost_its_worker_is_lost(scene, &store);
     no_schedule_fires_more_often_than_its_terms_allow(scene, &store);
+    every_end_has_its_follower_once(scene, &store);
     let fires = store.fires(&FireFilter::default()).expect("fires");
     scene.told.fires = fires.len() as u64;
+    scene.told.cut_offs = scene.fakes.cut_offs;
+    scene.told.early = scene.fakes.collected_early;
     scene.told.starts = scene.fakes.starts.len() as u64;
 }
 
@@ -127,6 +130,34 @@ fn no_schedule_fires_more_often_than_its_terms_allow(scene: &Scene, store: &Stor
             );
         }
     }
+}
+
+fn every_end_has_its_follower_once(scene: &mut Scene, store: &Store) {
+    let of = |job: &str| {
+        let filter = RunFilter {
+            job: Some(job.to_owned()),
+            ..RunFilter::default()
+        };
+        store.runs(&filter).expect("runs")
+    };
+    let ends = of("head").into_iter().filter(|r| {
+        let outcome = r.state.outcome().expect("an end");
+        outcome.whence().is_some()
+    });
+    let ends: BTreeSet<String> = ends.map(|r| r.run.to_string()).collect();
+    let made: Vec<String> = of("tail")
+        .into_iter()
+        .filter_map(|r| r.origin_ref)
+        .collect();
+    let followed: BTreeSet<String> = made.iter().cloned().collect();
+    let seed = scene.seed;
+    assert_eq!(
+        made.len(),
+        followed.len(),
+        "seed {seed}: a follower was made twice"
+    );
+    assert_eq!(ends, followed, "seed {seed}: not each end has its follower");
+    scene.told.followers = made.len() as u64;
 }
 
 /// A claim that never reached a worker is started after a crash, not given up.

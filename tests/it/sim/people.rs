@@ -7,6 +7,17 @@ use crake::store::{NewSchedule, Request};
 
 use super::scene::Scene;
 
+fn job(name: &str, policy: Policy) -> Job {
+    Job {
+        name: name.to_owned(),
+        spec: Spec::of(Command::Line("true".into())),
+        policy,
+        pauses: Vec::new(),
+        version: 1,
+        listed: true,
+    }
+}
+
 impl Scene {
     pub fn define_all(&mut self) {
         let schedules = [
@@ -24,6 +35,22 @@ impl Scene {
             let expr = *self.dice.pick(&schedules).expect("a schedule");
             self.define(&format!("job{index}"), expr);
         }
+        self.define_followed();
+    }
+
+    /// Two jobs that nobody edits or pauses: each end of the one has a run of the other.
+    fn define_followed(&mut self) {
+        let mut tail = job("tail", Policy::default());
+        tail.policy.queue_max = 100_000;
+        let mut head = job("head", Policy::default());
+        (head.policy.overlap, head.policy.retry) = (Overlap::Queue, 1);
+        head.spec.follow.on_success = vec!["tail".to_owned()];
+        head.spec.follow.on_failure = vec!["tail".to_owned()];
+        let (now, mut store) = (self.now(), self.store());
+        store.put_job(&tail, &[], true, "sim", now).expect("a job");
+        let often = NewSchedule::of("every 40s");
+        let put = store.put_job(&head, &[often], true, "sim", now);
+        put.expect("a job");
     }
 
     fn define(&mut self, name: &str, expr: &str) {
@@ -45,14 +72,7 @@ impl Scene {
         if self.dice.one_in(3) {
             policy.queue = "high".to_owned();
         }
-        let job = Job {
-            name: name.to_owned(),
-            spec: Spec::of(Command::Line("true".into())),
-            policy,
-            pauses: Vec::new(),
-            version: 1,
-            listed: true,
-        };
+        let job = job(name, policy);
         let mut schedule = NewSchedule {
             zone: Some("America/New_York".to_owned()),
             ..NewSchedule::of(expr)

@@ -5,18 +5,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 
 use crake::clock::{Clock, ManualClock};
-use crake::daemon::fact::Fact;
+use crake::daemon::fact::{Batch, Fact};
 use crake::daemon::firing::Firing;
 use crake::daemon::keeper::Keeper;
 use crake::daemon::order::Host;
-use crake::daemon::recovery::{Birth, begin};
-use crake::model::RunId;
+use crake::daemon::recovery::{Birth, begin_with};
+use crake::model::{Record, RunId};
 use crake::schedule::{UnixMs, Zone};
 use crake::store::Store;
 use tempfile::TempDir;
 
 use super::dice::Dice;
 use super::fake::Fakes;
+use crate::support::weather::{Disk, Weather};
 
 /// 2026-03-08T04:00:00Z: three hours before New York's clocks go forward.
 const START: UnixMs = 1_772_942_400_000;
@@ -50,6 +51,9 @@ pub struct Told {
     pub reboots: u64,
     pub fires: u64,
     pub starts: u64,
+    pub followers: u64,
+    pub cut_offs: u64,
+    pub early: u64,
 }
 
 impl Told {
@@ -59,6 +63,9 @@ impl Told {
         self.reboots += other.reboots;
         self.fires += other.fires;
         self.starts += other.starts;
+        self.followers += other.followers;
+        self.cut_offs += other.cut_offs;
+        self.early += other.early;
     }
 }
 
@@ -81,6 +88,7 @@ pub struct Scene {
     core: Option<Core>,
     boot: u64,
     pub lock: Option<rusqlite::Connection>,
+    disk: Disk,
     down_since: Option<UnixMs>,
 }
 
@@ -92,13 +100,18 @@ impl Scene {
             true => tempfile::tempdir_in(shm),
             false => tempfile::tempdir(),
         };
+        let dir = dir.expect("a directory");
+        let mut dice = Dice::new(seed);
+        // Some rings are so small that they are full all the time.
+        let places = if dice.one_in(4) { 24 } else { 4_096 };
         let mut scene = Scene {
+            disk: Disk::new(&dir.path().join("ring"), places),
             seed,
             clock: ManualClock::at(START),
             fakes: Fakes::default(),
             told: Told::default(),
-            dir: dir.expect("a directory"),
-            dice: Dice::new(seed),
+            dir,
+            dice,
             core: None,
             boot: 1,
             lock: None,
@@ -112,6 +125,10 @@ impl Scene {
 
     pub fn store(&self) -> Store {
         Store::open(&self.dir.path().join("crake.db")).expect("the store")
+    }
+
+    fn refuge(&self) -> PathBuf {
+        self.dir.path().join("refuge")
     }
 
     pub fn now(&self) -> UnixMs {
@@ -146,6 +163,9 @@ impl Scene {
             11 => self.somebody_edits(),
             12 => self.stranger_locks(),
             13 | 14 => self.lock = None,
+            17 => self.disk.turns(Weather::Hangs),
+            18 => self.disk.turns(Weather::Fails),
+            19 | 20 => self.disk.turns(Weather::Fair),
             15 => self.clock.advance(self.dice.below(400_000)),
             _ => self.sleep(),
         }
@@ -170,11 +190,18 @@ impl Scene {
             self.told.crashes += 1;
             self.fakes.core_died();
             self.down_since = Some(self.now());
+            let done = usize::try_from(self.dice.below(4)).unwrap_or(0);
+            self.disk.abandoned(done * done);
         }
         FUSE.set(-1);
     }
 
     fn reboot(&mut self) {
+        // What only memory holds does not outlive the host; that is promised of no disk that failed
+        // before.
+        if self.disk.weather() != Weather::Fair || self.refuge().join("ring").exists() {
+            return;
+        }
         self.crash();
         self.lock = None;
         self.fakes.host_died();
@@ -186,7 +213,7 @@ impl Scene {
 
     /// Starts a core as the daemon does.
     fn rise(&mut self) {
-        if self.lock.is_some() {
+        if self.lock.is_some() || self.disk.weather() == Weather::Hangs {
             // Without the store a core cannot begin; it tries again.
             return;
         }
@@ -199,10 +226,9 @@ impl Scene {
             slots: SLOTS,
             again: (0..2_000).contains(&away) && self.dice.one_in(2),
         };
-        let ring = self.dir.path().join("ring");
-        let begun = begin(
+        let begun = begin_with(
             self.store(),
-            &ring,
+            self.disk.rings(&self.refuge()),
             self.fakes.survey(),
             &birth,
             &Zone::utc(),
@@ -250,10 +276,18 @@ impl Scene {
                 core.keeper.take(batch);
             }
             let (again, _) = core.firing.step(now, Vec::new(), fakes);
+            let decided = |batch: &Batch| {
+                let mut records = batch.records.iter();
+                // Hearing of the disk once more is no decision.
+                records.any(|r| !matches!(r, Record::Note(_)))
+            };
             assert!(
-                again.is_none(),
+                !again.as_ref().is_some_and(decided),
                 "replanning at the same instant decided {again:?}"
             );
+            if let Some(batch) = again {
+                core.keeper.take(batch);
+            }
             if lagging {
                 return;
             }
@@ -304,6 +338,7 @@ impl Scene {
     pub fn finish(&mut self) {
         FUSE.set(-1);
         self.lock = None;
+        self.disk.turns(Weather::Fair);
         if self.core.is_none() {
             self.rise();
         }

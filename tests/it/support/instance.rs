@@ -27,6 +27,16 @@ impl Instance {
         }
     }
 
+    /// A home of an ordinary user, with a daemon run by that user.
+    pub fn of_nobody() -> Instance {
+        let mut instance = Instance {
+            sandbox: Sandbox::of_nobody(),
+            daemon: None,
+        };
+        instance.start();
+        instance
+    }
+
     /// A home with a daemon.
     pub fn running() -> Instance {
         let mut instance = Instance::new();
@@ -49,9 +59,15 @@ impl Instance {
     /// Starts a daemon and waits until it answers.
     #[track_caller]
     pub fn start(&mut self) {
+        self.start_by(self.daemon_command());
+    }
+
+    /// Starts a daemon by a command of the test's own and waits until it answers.
+    #[track_caller]
+    pub fn start_by(&mut self, mut command: Command) {
         assert!(self.daemon.is_none(), "there is one already");
         let before = self.core();
-        self.daemon = Some(self.daemon_command().spawn().unwrap());
+        self.daemon = Some(command.spawn().unwrap());
         self.up_but_for(before);
     }
 
@@ -179,6 +195,27 @@ impl Instance {
         let runs = self.sandbox.items(&["history", "-n", "1000"]);
         let row = runs.into_iter().find(|r| r["run"] == run);
         row.expect("the run in the history")
+    }
+
+    /// Runs a job to its end, whichever, and gives what `history` says of it.
+    #[track_caller]
+    pub fn outcome(&self, job: &str) -> Value {
+        self.sandbox.run(&["run", job]);
+        let row = self.sandbox.items(&["history", job]).into_iter().next();
+        row.expect("the run in the history")
+    }
+
+    /// What the last run of a job wrote.
+    #[track_caller]
+    pub fn output(&self, job: &str) -> String {
+        self.sandbox.ok(&["logs", job, "--raw"]).stdout
+    }
+
+    /// The words of the events of one kind that concern a run, in order.
+    pub fn told(&self, kind: &str, run: i64) -> Vec<Value> {
+        let events = self.sandbox.items(&["events", "-n", "1000"]);
+        let wanted = |e: &Value| e["kind"] == kind && e["run"] == run;
+        events.into_iter().filter(wanted).collect()
     }
 
     /// Asks for a run and gives its number.

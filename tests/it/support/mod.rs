@@ -1,7 +1,11 @@
 //! What several tests share: a home of their own, waiting for a condition, a world made by hand.
 
 pub mod bench;
+pub mod facility;
 pub mod instance;
 pub mod sandbox;
+pub mod sides;
+pub mod volume;
 pub mod wait;
+pub mod weather;
 pub mod world;

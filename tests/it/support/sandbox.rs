@@ -2,15 +2,21 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// The number of the user and of the group `nobody` on the hosts tests are run on.
+pub const NOBODY: u32 = 65534;
+
 /// A directory with an instance in it; nothing of the caller's environment comes in.
 pub struct Sandbox {
     dir: TempDir,
+    /// As whom the program is run, where that is not the test's own user.
+    user: Option<u32>,
 }
 
 /// What a command answered.
@@ -25,7 +31,32 @@ impl Sandbox {
     pub fn new() -> Sandbox {
         Sandbox {
             dir: TempDir::new().expect("a directory"),
+            user: None,
         }
+    }
+
+    /// One that belongs to an ordinary user, as whom the program is run from a copy that user can
+    /// reach. Where the test itself is run by an ordinary user, that is the one.
+    pub fn of_nobody() -> Sandbox {
+        let mut sandbox = Sandbox::new();
+        if rustix::process::geteuid().is_root() {
+            // Written by a process of its own: what another thread starts meanwhile would hold the
+            // copy open for writing, and it could not be executed.
+            let copy = Command::new("cp")
+                .arg(env!("CARGO_BIN_EXE_crake"))
+                .arg(sandbox.path("crake"))
+                .status();
+            assert!(copy.expect("cp").success());
+            std::os::unix::fs::chown(sandbox.path(""), Some(NOBODY), Some(NOBODY))
+                .expect("another owner");
+            sandbox.user = Some(NOBODY);
+        }
+        sandbox
+    }
+
+    /// Whether the program is run by the user of the test.
+    pub fn is_own(&self) -> bool {
+        self.user.is_none()
     }
 
     /// A path in the sandbox.
@@ -48,7 +79,14 @@ impl Sandbox {
 
     /// The program, ready to be given arguments.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_crake"));
+        let mut command = match self.user {
+            Some(user) => {
+                let mut command = Command::new(self.path("crake"));
+                command.uid(user).gid(user);
+                command
+            }
+            None => Command::new(env!("CARGO_BIN_EXE_crake")),
+        };
         command
             .env_clear()
             .env("CRAKE_HOME", self.path("home"))
