@@ -84,6 +84,8 @@ struct Followed {
     total: usize,
     dropped: u64,
     done: bool,
+    /// What was handed over last, while nothing has come since.
+    handed: Option<Arc<Vec<LogLine>>>,
 }
 
 impl Followed {
@@ -102,6 +104,7 @@ impl Followed {
             total: 0,
             dropped: 0,
             done: false,
+            handed: None,
         }
     }
 
@@ -130,6 +133,7 @@ impl Followed {
     fn keep(&mut self, line: &Line) {
         let number = self.total;
         self.total += 1;
+        self.handed = None;
         let full = self.kept.len() >= LINES || self.bytes >= BYTES;
         match self.window {
             Window::From(from) if number < from || full => return,
@@ -152,12 +156,15 @@ impl Followed {
         }
     }
 
-    fn page(&self) -> LogPage {
+    fn page(&mut self) -> LogPage {
+        let kept = &self.kept;
+        let whole = || Arc::new(kept.iter().cloned().collect());
+        let lines = Arc::clone(self.handed.get_or_insert_with(whole));
         LogPage {
             run: self.run,
             attempt: self.reader.attempt(),
             first: self.first.min(self.total),
-            lines: Arc::new(self.kept.iter().cloned().collect()),
+            lines,
             total: self.total,
             dropped: self.dropped,
             done: self.done,

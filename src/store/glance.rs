@@ -5,7 +5,7 @@ use rusqlite::params;
 use crate::model::{Outcome, RunId, RunState};
 use crate::schedule::UnixMs;
 use crate::store::error::word;
-use crate::store::runs::{COLUMNS, read};
+use crate::store::runs::{COLUMNS, FROM, read};
 use crate::store::{EventRow, Result, RunRow, Store};
 
 /// What ended, or was missed, in one cell of a span of time.
@@ -61,7 +61,7 @@ impl Store {
     /// Those of reading.
     pub fn ended_last(&self, limit: usize) -> Result<Vec<RunRow>> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM run r LEFT JOIN attempt a ON a.run = r.id AND a.n = r.attempt
+            "SELECT {COLUMNS} {FROM}
              WHERE r.ended_at IS NOT NULL ORDER BY r.ended_at DESC LIMIT ?1"
         );
         let mut statement = self.conn.prepare_cached(&sql)?;

@@ -140,7 +140,8 @@ pub(in crate::store) const COLUMNS: &str =
   r.exit_code, r.signal, r.reason, r.cancel_at, a.pid, a.slot,
   k.at AS ack_at, k.acked_by, k.note AS ack_note, k.until_at AS ack_until";
 
-const FROM: &str = "FROM run r LEFT JOIN attempt a ON a.run = r.id AND a.n = r.attempt
+pub(in crate::store) const FROM: &str =
+    "FROM run r LEFT JOIN attempt a ON a.run = r.id AND a.n = r.attempt
   LEFT JOIN ack k ON k.run = r.id";
 
 impl Store {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{self, Event};
+use ratatui::layout::Rect;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
 
 use crate::clock::Clock;
@@ -205,7 +206,7 @@ impl<'env> Top<'_, 'env> {
             Effect::Clear => {
                 // Whoever continued us may have set the terminal as it likes it.
                 terminal::enter_again()?;
-                self.screen.clear()?;
+                self.paint_anew()?;
             }
         }
         Ok(false)
@@ -218,10 +219,17 @@ impl<'env> Top<'_, 'env> {
         let given = f(self.hands);
         terminal::enter()?;
         self.gate.open();
+        self.paint_anew()?;
+        Ok(given)
+    }
+
+    /// Clears the screen and paints all of it with the next frame. (`Terminal::clear` would ask the
+    /// terminal where its cursor is, and the reader of keys would take the answer.)
+    fn paint_anew(&mut self) -> io::Result<()> {
         let size = self.screen.size()?;
         self.state.size = (size.width, size.height);
-        self.screen.clear()?;
+        self.screen.resize(Rect::new(0, 0, size.width, size.height))?;
         self.state.dirty = true;
-        Ok(given)
+        Ok(())
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::schedule::Zone;
 use crate::tui::paint::{Pen, Piece};
-use crate::tui::state::{Kind, Modal, Page, State, Tab, Times};
+use crate::tui::state::{self, Modal, Page, State, Tab, Times};
 use crate::tui::theme::Role;
 use crate::tui::words::of_day;
+use crate::view::attention::Kind;
 use crate::view::text::columns;
 use crate::view::time::{short, span, weekday};
 
@@ -130,10 +131,13 @@ fn count(state: &State, tab: Tab) -> Option<(String, Role)> {
         Tab::Overview | Tab::Watches | Tab::Logs => None,
         Tab::Jobs => number(status.counts.jobs),
         Tab::Runs => number(status.counts.running + status.counts.queued),
-        Tab::Missed => match status.today.missed {
-            0 => number(0),
-            n => Some((n.to_string(), Role::Warn)),
-        },
+        Tab::Missed => {
+            let open = status.attention.iter().filter(|a| a.kind == Kind::Missed);
+            match open.count() {
+                0 => number(0),
+                n => Some((n.to_string(), Role::Warn)),
+            }
+        }
         Tab::Workers => {
             let busy = state.data.workers.iter().filter(|w| w.run.is_some());
             Some((
@@ -149,7 +153,7 @@ pub fn footer(state: &State, pen: &mut Pen<'_>) {
     let y = pen.height() - 1;
     match &state.modal {
         Some(Modal::Filter(input)) => {
-            let head = if state.kind() == Kind::Log {
+            let head = if state.kind() == state::Kind::Log {
                 "search: "
             } else {
                 "filter: "

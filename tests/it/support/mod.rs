@@ -4,6 +4,7 @@ pub mod bench;
 pub mod facility;
 pub mod instance;
 pub mod sandbox;
+pub mod scene;
 pub mod sides;
 pub mod volume;
 pub mod wait;
