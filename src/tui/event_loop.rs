@@ -228,7 +228,8 @@ impl<'env> Top<'_, 'env> {
     fn paint_anew(&mut self) -> io::Result<()> {
         let size = self.screen.size()?;
         self.state.size = (size.width, size.height);
-        self.screen.resize(Rect::new(0, 0, size.width, size.height))?;
+        self.screen
+            .resize(Rect::new(0, 0, size.width, size.height))?;
         self.state.dirty = true;
         Ok(())
     }
