@@ -180,7 +180,7 @@ fn top_in_a_terminal_shows_finds_and_kills() {
     tmux.keys(&["K"]);
     tmux.see(&["Kill run #"]);
     tmux.keys(&["y"]);
-    tmux.see(&["RUNNING 0", "KILLED"]);
+    tmux.see(&["RUNNING 0", "KILLED", "gone after"]);
     // Filter, small, and large again.
     tmux.keys(&["2", "/", "fai", "Enter"]);
     tmux.see(&["fails"]);

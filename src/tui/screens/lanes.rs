@@ -35,7 +35,7 @@ pub fn hours(state: &State, pen: &mut Pen<'_>, day: &Day, x: usize, y: usize) {
     let mut free = 0;
     for i in 0..day.cells.len() {
         let local = zone.to_local(start(day, i));
-        let whole = local.minute == 0 && local.hour % 3 == 0;
+        let whole = local.minute == 0 && local.hour.is_multiple_of(3);
         if whole && i >= free {
             pen.text(x + i, y, 3, &format!("{:02}h", local.hour), Role::Dim);
             free = i + 4;

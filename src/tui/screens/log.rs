@@ -189,18 +189,15 @@ fn find_in(text: &str, search: &str) -> Option<(usize, usize)> {
 /// last before a line.
 pub fn search(page: &LogPage, search: &str, from: usize, forward: bool) -> Option<usize> {
     let holds = |line: &LogLine| find_in(&clean_all(&line.text), search).is_some();
-    let numbered = || {
-        page.lines
-            .iter()
-            .enumerate()
-            .map(|(i, line)| (page.first + i, line))
-    };
+    let lines = &page.lines;
+    let mut numbered = lines
+        .iter()
+        .enumerate()
+        .map(|(i, line)| (page.first + i, line));
     let place = if forward {
-        numbered().find(|(number, line)| *number > from && holds(line))
+        numbered.find(|(number, line)| *number > from && holds(line))
     } else {
-        numbered()
-            .filter(|(number, line)| *number < from && holds(line))
-            .last()
+        numbered.rfind(|(number, line)| *number < from && holds(line))
     };
     place.map(|(number, _)| number)
 }
