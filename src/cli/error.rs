@@ -5,9 +5,9 @@ use std::io::Write;
 use serde_json::json;
 
 use crate::cli::context::Form;
-use crate::config::NoHome;
+use crate::config::{NoHome, Paths};
 use crate::control::ControlError;
-use crate::model::{NameError, UnreadableSchedule};
+use crate::model::{NameError, TroubleKind, UnreadableSchedule};
 use crate::schedule::{ScheduleError, ZoneError};
 use crate::store::StoreError;
 use crate::view::text::clean_all;
@@ -120,9 +120,30 @@ pub fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a String> {
         .max_by(|a, b| like(a).total_cmp(&like(b)))
 }
 
+/// What to do about a store that is damaged or gone.
+const MENDED: &str = "a running daemon makes it anew within seconds, or start one: `crake daemon`; `crake doctor` says more";
+
+impl CliError {
+    /// Adds what is known of a store that cannot be used: who holds a lock on it, and what the
+    /// daemon says of it.
+    pub fn of_store(mut self, paths: &Paths) -> CliError {
+        if self.message == StoreError::Busy.to_string()
+            && let Some(holder) = crate::process::writer(&paths.store)
+        {
+            self.message = format!("the store is locked by {holder}");
+            self.hint = Some("try again when it has ended".to_owned());
+        }
+        self
+    }
+}
+
 impl From<StoreError> for CliError {
     fn from(e: StoreError) -> CliError {
         let message = e.to_string();
+        if e.trouble() == TroubleKind::Damaged && matches!(e, StoreError::Sqlite(_)) {
+            return CliError::new(Kind::Failed, format!("the store is damaged: {message}"))
+                .hint(MENDED);
+        }
         if e.is_of_the_disk() {
             return CliError::new(Kind::Failed, message)
                 .hint("`df` tells whether there is room left where the store is");
@@ -139,6 +160,9 @@ impl From<StoreError> for CliError {
             }
             StoreError::Open { .. } => CliError::new(Kind::Denied, message)
                 .hint("choose another place with --home DIR or CRAKE_HOME=DIR"),
+            StoreError::NotADatabase(path) if path.with_file_name("backup").is_dir() => {
+                CliError::new(Kind::Failed, message).hint(MENDED)
+            }
             StoreError::NotADatabase(_) | StoreError::Foreign(_) => {
                 CliError::new(Kind::Invalid, message)
                     .hint("move it away, or choose another place with --home DIR")
@@ -172,6 +196,12 @@ impl From<StoreError> for CliError {
                 .hint("`crake calendar ls` shows the calendars there are"),
             StoreError::CalendarInUse(..) => CliError::new(Kind::Refused, message)
                 .hint("take it from the job first, or put another in its place with --replace"),
+            StoreError::Moved(..) => {
+                CliError::new(Kind::Refused, message).hint("nothing was changed: try again")
+            }
+            StoreError::Gone(_) | StoreError::Damaged(_) => {
+                CliError::new(Kind::Failed, message).hint(MENDED)
+            }
             StoreError::OldSqlite(_) | StoreError::Unreadable(_) | StoreError::Sqlite(_) => {
                 CliError::new(Kind::Failed, message)
             }

@@ -14,6 +14,7 @@ mod calendar;
 mod calendar_add;
 mod cancel;
 mod check;
+mod chore;
 mod complete;
 mod completions;
 mod demo;
@@ -77,6 +78,7 @@ mod upgrade;
 mod usage;
 mod wait;
 mod waiting;
+mod worker;
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -177,6 +179,7 @@ enum Command {
     Ack(ack::AckArgs),
     Events(events::EventsArgs),
     Daemon(daemon::DaemonArgs),
+    Worker(worker::WorkerArgs),
     Queue(queue::QueueArgs),
     Prune(prune::PruneArgs),
     Demo(demo::DemoArgs),
@@ -216,6 +219,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Ack(args) => ack::ack(ctx, args),
         Command::Events(args) => events::events(ctx, args),
         Command::Daemon(args) => daemon::daemon(ctx, args),
+        Command::Worker(args) => worker::worker(ctx, args),
         Command::Queue(args) => queue::queue(ctx, args),
         Command::Prune(args) => prune::prune(ctx, args),
         Command::Demo(args) => demo::demo(ctx, args),
@@ -261,6 +265,7 @@ fn internal(args: &[OsString]) -> Option<u8> {
             title("crake-core");
             Some(daemon::core_main(args.get(2..).unwrap_or_default()))
         }
+        "__check" | "__copy" => Some(chore::chore(args.get(1..).unwrap_or_default())),
         other => other.starts_with("__").then(|| {
             let error = CliError::new(Kind::Usage, format!("unknown internal command {name}"));
             error::tell(&error, Form::Text)
@@ -336,7 +341,7 @@ fn carry_out(cli: Cli) -> u8 {
         _ => Form::Text,
     };
     let done = context_of(&cli.global, form).and_then(|ctx| match cli.command {
-        Some(command) => dispatch(&ctx, command),
+        Some(command) => dispatch(&ctx, command).map_err(|e| e.of_store(&ctx.paths)),
         None => without_a_command(&ctx),
     });
     done.unwrap_or_else(|error| error::tell(&error, form))

@@ -9,7 +9,6 @@ use crate::cli::env::variables;
 use crate::cli::error::CliError;
 use crate::cli::lines::pass_on;
 use crate::cli::output::Reader;
-use crate::cli::ps::usual_ms;
 use crate::cli::waiting::{Waiting, is_over};
 use crate::model::{Origin, RunId, RunState};
 use crate::store::{Request, RunRow, Store};
@@ -190,7 +189,7 @@ fn began(store: &Store, run: &RunRow) -> Result<String, CliError> {
     if let Some(pid) = run.pid {
         text.push_str(&format!("  pid {pid}"));
     }
-    if let Some(usual) = usual_ms(store, &run.job)? {
+    if let Some(usual) = store.usual(&run.job, None)?.map(|u| u.median_ms) {
         text.push_str(&format!("  (usually {})", span(usual)));
     }
     Ok(text)

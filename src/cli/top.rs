@@ -6,15 +6,15 @@ use std::time::Duration;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::{alive, top_acts, top_logs};
-use crate::model::RunState;
-use crate::schedule::UnixMs;
-use crate::store::{RunFilter, Store};
+use crate::store::Store;
 use crate::tui;
 use crate::tui::data::Worker;
 use crate::tui::feed::Feed;
 use crate::tui::sources::{Facts, Hands};
 use crate::tui::state::{Setting, State, Tab};
 use crate::tui::theme::Theme;
+use crate::view::workers::WorkerRow;
+use crate::view::{self, Daemon};
 
 /// Show the dashboard: what needs attention, what runs, what was missed, and the output of it
 #[derive(clap::Args, Debug)]
@@ -136,34 +136,38 @@ fn is_utf8() -> bool {
 fn facts(ctx: &Context) -> Facts<'_> {
     let mut outputs = top_logs::Outputs::new(ctx);
     Facts {
-        heard: Box::new(|| alive::heard(&ctx.paths, PATIENCE)),
-        workers: Box::new(|store, _daemon, now| workers(store, now).map_err(|e| e.to_string())),
+        heard: Box::new(|| Daemon {
+            workers: alive::workers(&ctx.paths),
+            ..alive::heard(&ctx.paths, PATIENCE)
+        }),
+        workers: Box::new(|store, daemon, _| {
+            workers(ctx, store, daemon).map_err(|e| e.to_string())
+        }),
         logs: Box::new(move |store, run, attempt, place| outputs.page(store, run, attempt, place)),
         definition: Box::new(|store, job| top_acts::definition(ctx, store, job)),
     }
 }
 
-/// The workers, as far as the store knows of them: those that carry a run.
-fn workers(store: &Store, now: UnixMs) -> crate::store::Result<Vec<Worker>> {
-    let running = store.runs(&RunFilter {
-        states: vec![RunState::Running],
-        ..RunFilter::default()
-    })?;
-    let mut workers: Vec<Worker> = running
-        .into_iter()
-        .filter_map(|run| {
-            Some(Worker {
-                name: format!("w{}", run.slot?),
-                state: "running".to_owned(),
-                queue: Some(run.queue),
-                run: Some(run.run),
-                job: Some(run.job),
-                pid: run.pid,
-                busy_ms: run.started_at.map(|at| (now - at).max(0)),
-                ..Worker::default()
-            })
-        })
-        .collect();
-    workers.sort_by(|a, b| (a.name.len(), &a.name).cmp(&(b.name.len(), &b.name)));
-    Ok(workers)
+/// The workers as `crake worker ls` lists them.
+fn workers(ctx: &Context, store: &Store, daemon: &Daemon) -> crate::store::Result<Vec<Worker>> {
+    let rows = view::workers::workers(store, daemon, &ctx.zone, ctx.now())?;
+    Ok(rows.into_iter().map(worker).collect())
+}
+
+fn worker(row: WorkerRow) -> Worker {
+    let quiet_ms = row.quiet_ms();
+    let run = row.run.map(|run| format!("#{run}"));
+    Worker {
+        name: row.worker.or(run).unwrap_or_default(),
+        state: row.judged.state.as_str().to_owned(),
+        queue: row.queue,
+        run: row.run,
+        job: row.job,
+        pid: row.pid,
+        busy_ms: row.busy_ms,
+        cpu_percent: row.evidence.as_ref().map(|e| e.cpu_percent),
+        rss_bytes: row.evidence.as_ref().map(|e| e.rss_bytes),
+        quiet_ms,
+        evidence: row.judged.why.split("; ").map(str::to_owned).collect(),
+    }
 }

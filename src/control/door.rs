@@ -39,6 +39,8 @@ impl Door {
     pub fn veil(&self, peer: Peer, reply: Reply) -> Reply {
         match reply {
             Reply::Alive(mut alive) if !self.is_master(peer) => {
+                // It names files and processes.
+                alive.trouble = None;
                 alive.degraded = alive
                     .degraded
                     .map(|_| "it works without its store".to_owned());

@@ -9,6 +9,7 @@ mod server;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Trouble;
 use crate::schedule::UnixMs;
 
 pub use client::{ControlError, PATIENCE, ask, ask_within, nudge};
@@ -53,6 +54,9 @@ pub struct Alive {
     pub beat_age_ms: i64,
     /// Why it works without its store, where it does.
     pub degraded: Option<String>,
+    /// The same as a value.
+    #[serde(default)]
+    pub trouble: Option<Box<Trouble>>,
     /// Schedules in memory.
     pub armed: usize,
     /// Runs alive.

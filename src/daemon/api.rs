@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Now};
 use crate::control::{Alive, Handler, Reply, Request, Watched};
+use crate::daemon::ailment::Said;
 use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell};
 use crate::daemon::guardian::STEADY_MS;
@@ -20,7 +21,7 @@ pub struct Api {
     keeper: Sender<Keep>,
     pulse: Arc<Pulse>,
     clock: Arc<dyn Clock>,
-    degraded: Arc<Mutex<Option<String>>>,
+    trouble: Said,
     condition: Arc<Condition>,
     watched: Arc<Mutex<Watched>>,
     since: Now,
@@ -35,7 +36,7 @@ impl Api {
         keeper: Sender<Keep>,
         pulse: Arc<Pulse>,
         clock: Arc<dyn Clock>,
-        (degraded, condition): (Arc<Mutex<Option<String>>>, Arc<Condition>),
+        (trouble, condition): (Said, Arc<Condition>),
         watched: Arc<Mutex<Watched>>,
     ) -> Api {
         let since = clock.now();
@@ -44,7 +45,7 @@ impl Api {
             keeper,
             pulse,
             clock,
-            degraded,
+            trouble,
             condition,
             watched,
             since,
@@ -67,14 +68,17 @@ impl Api {
         }
         self.hangs_at = (self.pulse.rounds() == before).then_some(before);
         let (armed, live) = self.pulse.counts();
-        let store = self.degraded.lock().unwrap_or_else(|e| e.into_inner());
-        let degraded = self.condition.degraded(store.clone(), self.clock.now());
+        let trouble = self.trouble.lock().unwrap_or_else(|e| e.into_inner());
+        let trouble = trouble.clone();
+        let now = self.clock.now();
+        let store = trouble.as_ref().map(|t| t.told(now.wall));
         Alive {
             pid: rustix::process::getpid().as_raw_nonzero().get(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             since: self.since.wall,
             beat_age_ms: self.pulse.age_ms(self.clock.now()),
-            degraded,
+            degraded: self.condition.degraded(store, now),
+            trouble: trouble.map(Box::new),
             armed,
             live,
             watched: self.watched(),

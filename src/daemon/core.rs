@@ -21,10 +21,11 @@ use crate::daemon::firing::Firing;
 use crate::daemon::link::GOODBYE;
 use crate::daemon::lock::{make_dir, take_lock};
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
+use crate::daemon::opening::open_and_begin;
 use crate::daemon::order::Host;
 use crate::daemon::outputs::{Outputs, output_of};
 use crate::daemon::pulse::Pulse;
-use crate::daemon::recovery::{BeginError, Begun, Birth, Rings, begin_with};
+use crate::daemon::recovery::{BeginError, Begun, Birth};
 use crate::daemon::refuge::Refuge;
 use crate::daemon::restarts::{Restarts, Trouble};
 use crate::daemon::scribe::Scribe;
@@ -33,7 +34,7 @@ use crate::daemon::successor::{Guarded, Kin};
 use crate::model::{Fence, Holding, Note};
 use crate::process::{Pool, identity};
 use crate::schedule::Zone;
-use crate::store::{Store, StoreError, StoredOutput};
+use crate::store::{StoreError, StoredOutput};
 
 /// What the firing thread is told.
 #[derive(Debug)]
@@ -129,7 +130,6 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         make_dir(dir)?;
     }
     let _held = take_lock(&setup.paths)?;
-    let store = Store::open(&setup.paths.store)?;
     let boot_id = identity::boot_id().map_err(|e| io_error("cannot tell the boot", e))?;
     let refuge = Refuge::of(&setup.paths.spool);
     let mut pool = open_pool(&setup, &refuge, &boot_id)?;
@@ -142,14 +142,11 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         slots: setup.slots,
         again: setup.again.is_some(),
     };
-    let rings = Rings::open(&setup.paths.ring(), Some(refuge.clone()))
-        .map_err(|source| io_error("cannot use the ring", source))?;
-    let mut begun = begin_with(store, rings, holdings.clone(), &birth, &setup.zone, now).map_err(
-        |e| match e {
-            BeginError::Store(e) => CoreError::Store(e),
-            BeginError::Ring(source) => io_error("cannot use the ring", source),
-        },
-    )?;
+    let begun = open_and_begin(&setup.paths, &refuge, &holdings, &birth, &setup.zone, now);
+    let mut begun = begun.map_err(|e| match e {
+        BeginError::Store(e) => CoreError::Store(e),
+        BeginError::Ring(source) => io_error("cannot use the ring", source),
+    })?;
     begun.found.world.set_start_rate(setup.start_rate);
     // Output is taken out of the slots before these are told to forget it.
     let outputs = Arc::new(Outputs::with_logs(&setup.paths.logs));

@@ -6,10 +6,14 @@
 //! `engine`.
 
 pub mod adoption;
+pub mod ailment;
 pub mod alarm;
 pub mod api;
+pub mod ballast;
 pub mod cancel;
+pub mod care;
 pub mod changes;
+pub mod chore;
 pub mod condition;
 pub mod core;
 pub mod definition;
@@ -18,11 +22,14 @@ pub mod fact;
 pub mod firing;
 pub mod guardian;
 pub mod held;
+pub mod journal;
 pub mod keeper;
 pub mod link;
 mod lock;
 pub mod mailbox;
+pub mod mend;
 pub mod notify;
+pub mod opening;
 pub mod order;
 pub mod outputs;
 pub mod program;
@@ -31,6 +38,7 @@ pub mod pulse;
 pub mod recovery;
 mod refill;
 pub mod refuge;
+pub mod refused;
 pub mod restarts;
 pub mod ring;
 pub mod scribe;

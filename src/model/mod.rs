@@ -6,6 +6,7 @@
 mod attempt;
 mod backoff;
 mod duration;
+mod evidence;
 mod follow;
 mod id;
 mod job;
@@ -16,12 +17,15 @@ mod raw;
 mod record;
 mod retention;
 mod run;
+mod trouble;
 mod verdict;
 mod words;
+mod worker;
 
 pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
 pub use backoff::Backoff;
 pub use duration::{DurationError, format_duration, parse_duration};
+pub use evidence::{Condition, Evidence, LONG_WAIT_MS, QUIET_MS, Subject, Wait, WaitFor};
 pub use follow::{Follow, Whence};
 pub use id::{Fence, RunId, ScheduleId};
 pub use job::{
@@ -36,5 +40,7 @@ pub use raw::Raw;
 pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
 pub use retention::{Keep, Retention, RunLimits};
 pub use run::{Origin, Outcome, QueuedRun, RunState};
+pub use trouble::{Holder, Trouble, TroubleKind};
 pub use verdict::{MissReason, Verdict};
 pub use words::UnknownWord;
+pub use worker::{BEAT_LOST_MS, Carried, SlotLook, WorkerState};

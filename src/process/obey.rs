@@ -79,6 +79,25 @@ impl Worker<'_> {
         self.tell_untold();
     }
 
+    /// Has the attempt in hand looked at and tells what was noticed. Gives when to come again.
+    pub(in crate::process) fn watch(&mut self, now: Now) -> Option<i64> {
+        let Hand::Attempt(run) = &self.hand else {
+            return None;
+        };
+        let fence = run.fence;
+        let signs = || run.signs(now);
+        let next = self.watch.beat(now, run.started_boot, fence, signs);
+        self.tell_noticed(fence);
+        Some(next)
+    }
+
+    fn tell_noticed(&mut self, fence: Fence) {
+        let noticed: Vec<Step> = self.watch.noticed(fence).into_iter().collect();
+        if !noticed.is_empty() {
+            self.tell_steps(fence, noticed);
+        }
+    }
+
     fn tell_untold(&mut self) {
         if self.core.is_none() {
             return;
@@ -211,6 +230,7 @@ impl Worker<'_> {
             report: report.clone(),
         };
         let leaving = self.leaving();
+        self.tell_noticed(fence);
         self.tell(&FromWorker::Ended {
             fence,
             report,

@@ -131,22 +131,6 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The lengths of a job's last runs that succeeded, milliseconds, newest first; at most `limit`
-    /// of the last 200 runs.
-    ///
-    /// # Errors
-    /// Those of reading.
-    pub fn good_lengths(&self, job: &str, limit: usize) -> Result<Vec<i64>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT took FROM (SELECT state, ended_at - started_at AS took FROM run
-               WHERE job = ?1 ORDER BY id DESC LIMIT ?2)
-             WHERE state = 'succeeded' AND took IS NOT NULL LIMIT ?3",
-        )?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![job, RUNS_BACK, limit], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
     /// The latest run of a job below a number that succeeded, among the 200 before it.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::model::{CatchUp, Gap, Outcome, Pause, RunId};
 use crate::schedule::UnixMs;
 use crate::store::{AttemptRow, EventRow, HistoryRow, MissedGroup, RunRow};
-use crate::view::attention::Pace;
 use crate::view::status::Status;
+use crate::view::workers::Pace;
 
 /// One look at an instance.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -175,7 +175,7 @@ pub struct Worker {
     /// How long it has been at it, milliseconds.
     pub busy_ms: Option<i64>,
     /// How much of a core the job uses.
-    pub cpu_percent: Option<f64>,
+    pub cpu_percent: Option<i64>,
     /// Its resident set, bytes.
     pub rss_bytes: Option<i64>,
     /// How long it wrote nothing, milliseconds.

@@ -3,8 +3,8 @@
 use crate::schedule::{UnixMs, Zone};
 use crate::tui::data::Live;
 use crate::tui::state::{State, Times};
-use crate::view::attention::Pace;
 use crate::view::time::{clock, in_short, short};
+use crate::view::workers::Pace;
 
 /// An instant that has passed.
 pub fn past(state: &State, at: Option<UnixMs>) -> String {

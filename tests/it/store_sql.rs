@@ -182,6 +182,12 @@ fn queries_use_their_indexes() {
             "SELECT sum(state = 'succeeded') FROM run WHERE ended_at >= 1",
             "run_ended",
         ),
+        (
+            "SELECT took FROM (SELECT state, ended_at - started_at AS took FROM run
+               WHERE job = 'hello' AND id < 9 ORDER BY id DESC LIMIT 500)
+             WHERE state = 'succeeded' AND took >= 0",
+            "run_job",
+        ),
     ];
     for (sql, index) in plans {
         let mut statement = client

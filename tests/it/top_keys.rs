@@ -5,7 +5,7 @@ use crake::tui::sources::Outcome;
 use crake::tui::state::{Modal, Page, RowId, Tab};
 use ratatui::crossterm::event::{KeyModifiers, MouseEvent, MouseEventKind};
 
-use crate::support::scene::{Eye, Stage, clock, night};
+use crate::support::scene::{Eye, NOW, Stage, clock, night};
 
 fn act(words: &[&str]) -> Effect {
     Effect::Act(words.iter().map(|word| (*word).to_owned()).collect())
@@ -277,4 +277,15 @@ fn top_any_key_anywhere_kills_nothing_unasked() {
         });
         assert_eq!(bad, None, "{tab:?}");
     }
+}
+
+#[test]
+fn top_old_news_are_never_shown_as_new() {
+    let (bench, clock) = (night(), clock());
+    let mut stage = Stage::new(&bench, &clock, &Eye::on(Tab::Overview));
+    stage.take(Message::Tick(NOW + 4_000));
+    assert!(stage.text().contains("daemon up"), "{}", stage.text());
+    stage.take(Message::Tick(NOW + 7_000));
+    let text = stage.text();
+    assert!(text.contains("NO NEWS FOR 7s"), "{text}");
 }

@@ -12,9 +12,9 @@ use crate::tui::feed::or_nothing;
 use crate::tui::sources::{Facts, Place};
 use crate::tui::want::Want;
 use crate::view::Daemon;
-use crate::view::attention::{Pace, pace};
 use crate::view::items::{missed_state, took_ms};
 use crate::view::status::status;
+use crate::view::workers::{Pace, pace};
 
 /// Runs that wait, at most so many of them.
 const QUEUED: usize = 200;
@@ -24,9 +24,6 @@ const LISTED: usize = 60;
 
 /// Runs shown as bars.
 const BARS: usize = 24;
-
-/// Good runs the usual time is the median of.
-const USUAL: usize = 20;
 
 /// Lines of output that help to see why.
 const TAIL: usize = 5;
@@ -172,11 +169,9 @@ impl Look<'_> {
             .collect()
     }
 
-    /// The median of a job's last good runs.
+    /// How long a job's good runs usually take, milliseconds.
     pub fn usual(&self, job: &str) -> Result<Option<i64>> {
-        let mut lengths = self.store.good_lengths(job, USUAL)?;
-        lengths.sort_unstable();
-        Ok(lengths.get(lengths.len() / 2).copied())
+        Ok(self.store.usual(job, None)?.map(|usual| usual.median_ms))
     }
 
     /// How a run that may be over stands to its job's next fires.

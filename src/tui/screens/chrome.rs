@@ -9,6 +9,9 @@ use crate::view::attention::Kind;
 use crate::view::text::columns;
 use crate::view::time::{short, span, weekday};
 
+/// How old what is known may be before that is said, milliseconds.
+const SILENT_MS: i64 = 5_000;
+
 /// Host, daemon, alerts, clock.
 pub fn header(state: &State, pen: &mut Pen<'_>) {
     let clock = clock(state);
@@ -75,6 +78,12 @@ fn daemon(state: &State) -> (String, Role) {
     let Some(daemon) = &state.daemon else {
         return ("asking the daemon".to_owned(), Role::Dim);
     };
+    let silence = state.now - state.asked_at;
+    if silence > SILENT_MS {
+        // Whatever it hangs on, a disk as a rule, what is on the screen is not how things are.
+        let text = format!("NO NEWS FOR {} - what is shown is old", short(silence));
+        return (text, Role::Bad);
+    }
     if !daemon.up {
         let since = daemon.since.map_or(String::new(), |at| {
             format!(" {}", short((state.now - at).max(0)))

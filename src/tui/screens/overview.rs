@@ -10,6 +10,7 @@ use crate::view::attention::Attention;
 use crate::view::items::worker;
 use crate::view::time::{short, span};
 use crate::view::words::{detail, state as word_of};
+use crate::view::workers::Pace;
 
 /// Rows from which on there is room to say why.
 const TALL: usize = 40;
@@ -256,7 +257,7 @@ fn one_live(state: &State, live: &Live, pen: &mut Pen<'_>, y: usize) {
     }
     let room = pen.width().saturating_sub(x + 1);
     let role = match live.pace {
-        crate::view::attention::Pace::Stuck => Role::Bad,
+        Pace::Stuck => Role::Bad,
         _ => Role::Dim,
     };
     pen.text(x, y, room, &said, role);

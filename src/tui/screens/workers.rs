@@ -128,7 +128,7 @@ fn cells(worker: &Worker) -> Vec<Cell> {
         cell(or(worker.pid.map(|pid| pid.to_string())), Role::Dim),
         cell(or(worker.busy_ms.map(short)), Role::Plain),
         cell(
-            or(worker.cpu_percent.map(|share| format!("{share:.0}%"))),
+            or(worker.cpu_percent.map(|share| format!("{share}%"))),
             Role::Plain,
         ),
         cell(or(worker.rss_bytes.map(bytes)), Role::Plain),

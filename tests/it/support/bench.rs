@@ -182,6 +182,7 @@ fn alive(since: UnixMs) -> Reply {
         since,
         beat_age_ms: 300,
         degraded: None,
+        trouble: None,
         armed: 0,
         live: 0,
         watched: Watched::default(),

@@ -71,6 +71,12 @@ impl Instance {
         self.up_but_for(before);
     }
 
+    /// Starts a daemon over a store that cannot be read yet.
+    pub fn start_blindly(&mut self) {
+        assert!(self.daemon.is_none(), "there is one already");
+        self.daemon = Some(self.daemon_command().spawn().unwrap());
+    }
+
     /// The process of the core that answers, if one does.
     pub fn core(&self) -> Option<i32> {
         let daemon = &self.status()["daemon"];

@@ -277,13 +277,13 @@ fn workers() -> Vec<Worker> {
         job: Some(job.to_owned()),
         pid: Some(42_110),
         busy_ms: Some(busy_ms),
-        cpu_percent: Some(12.0),
+        cpu_percent: Some(12),
         rss_bytes: Some(18 << 20),
         quiet_ms: Some(1_000),
         evidence: Vec::new(),
     };
     let mut stuck = carries("w2", "stuck", 142, "etl-orders", 108 * MINUTE);
-    stuck.cpu_percent = Some(0.0);
+    stuck.cpu_percent = Some(0);
     stuck.quiet_ms = Some(41 * MINUTE);
     stuck.evidence = vec![
         "past two of its next fires".to_owned(),
