@@ -40,6 +40,26 @@ fn top_frames_of_the_overview() {
 }
 
 #[test]
+fn top_frames_in_the_documents_are_those_of_the_program() {
+    let (bench, clock) = (night(), clock());
+    let text = Stage::new(&bench, &clock, &Eye::on(Tab::Overview)).text();
+    for name in ["README.md", "docs/top.md"] {
+        let path = in_package(name);
+        let kept = fs::read_to_string(&path).unwrap();
+        let from = kept.find("\n crake  web-03 ").expect("a frame") + 1;
+        let to = from + kept[from..].find("```").expect("its end");
+        if std::env::var_os("CRAKE_UPDATE").is_some() {
+            let anew = format!("{}{text}{}", &kept[..from], &kept[to..]);
+            fs::write(&path, anew).unwrap();
+        }
+        assert!(
+            kept[from..to] == text,
+            "{name}: CRAKE_UPDATE=1 cargo test top_frames"
+        );
+    }
+}
+
+#[test]
 fn top_frames_of_the_jobs() {
     every_size("jobs", Tab::Jobs, "jj ");
     every_size("lanes", Tab::Jobs, "v");

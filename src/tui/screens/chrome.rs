@@ -12,21 +12,23 @@ use crate::view::time::{short, span, weekday};
 /// How old what is known may be before that is said, milliseconds.
 const SILENT_MS: i64 = 5_000;
 
+/// Fewer columns than this leave no room for the day and the zone.
+const NARROW: usize = 60;
+
 /// Host, daemon, alerts, clock.
 pub fn header(state: &State, pen: &mut Pen<'_>) {
     let clock = clock(state);
     let from = pen.right(pen.width().saturating_sub(1), 0, &clock, Role::Dim);
     let mut left = pen_until(pen, from);
-    let at = left.pieces(1, 0, &[("crake  ", Role::Head)]);
     let mut said = Vec::new();
     let (words, role) = daemon(state);
     said.push((words, role));
     let host = format!("{} ", state.setting.host);
-    // A daemon that does not answer stands before everything else.
+    // A daemon that does not answer stands before everything else, its name and its host as well.
     let at = if role == Role::Bad {
-        at
+        1
     } else {
-        left.pieces(at, 0, &[(&host, Role::Plain)])
+        left.pieces(1, 0, &[("crake  ", Role::Head), (&host, Role::Plain)])
     };
     if state.frozen {
         said.push(("FROZEN".to_owned(), Role::Warn));
@@ -65,6 +67,9 @@ fn clock(state: &State) -> String {
         Times::Utc => Zone::utc(),
         _ => state.setting.zone.clone(),
     };
+    if state.width() < NARROW {
+        return of_day(state, state.now);
+    }
     format!(
         "{} {} {}",
         weekday(zone.to_local(state.now)),

@@ -67,9 +67,10 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
         .iter()
         .filter(|g| missed_state(g) == "open")
         .count();
-    let gaps = state.data.gaps.len();
+    let gaps = i64::try_from(state.data.gaps.len()).unwrap_or(i64::MAX);
+    let gaps = words::count(gaps, "gap");
     let head = format!("MISSED {open} open");
-    let rest = format!(", {gaps} gaps in 7 days - {}", listing::narrowed(state));
+    let rest = format!(", {gaps} in 7 days - {}", listing::narrowed(state));
     let role = if open > 0 { Role::Warn } else { Role::Head };
     pen.rule(0, &[(&head, role), (&rest, Role::Plain)], "");
     let shown = shown(state, pen.height());
