@@ -28,14 +28,17 @@ const LOOK: [i64; 2] = [250, 1_000];
 /// How long something counts as happening after the last change, milliseconds.
 const LIVELY_MS: i64 = 10_000;
 
-/// How often the daemon is asked, milliseconds.
-const ASK_MS: i64 = 1_000;
+/// How often the daemon is asked, in the same two cases, milliseconds.
+const ASK: [i64; 2] = [1_000, 2_000];
 
 /// How often the store is read where it did not change, milliseconds: instants pass by themselves.
 const STALE_MS: i64 = 15_000;
 
-/// Of the time, at most one part in this many is spent on reading.
+/// Of the time, at most one part in this many is spent on reading while the store changes.
 const SHARE: i64 = 5;
+
+/// The same while it does not: a large store is not read over and over for nothing.
+const IDLE_SHARE: i64 = 100;
 
 /// How long a reader waits for a writer.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -124,14 +127,15 @@ impl<'a> Feed<'a> {
         let (mut rest, mut asked, mut workers_at) = (0, false, 0);
         loop {
             let now = self.clock.now().mono;
-            if now - asked_at >= ASK_MS {
+            let lively = now - changed_at < LIVELY_MS;
+            if now - asked_at >= ASK[usize::from(!lively)] {
                 asked_at = now;
                 self.ask();
                 let at = self.clock.now().wall;
                 let _ = to.send(Message::Daemon(Box::new(self.daemon.clone()), at));
             }
             if now - read_at >= rest {
-                let stale = now - read_at >= STALE_MS;
+                let stale = now - read_at >= STALE_MS.max(rest / (SHARE - 1) * IDLE_SHARE);
                 let changed = self.has_changed();
                 if changed {
                     changed_at = now;
@@ -145,7 +149,7 @@ impl<'a> Feed<'a> {
                     let _ = to.send(Message::Data(Box::new(self.data.clone())));
                 }
             }
-            if self.read_on(now - workers_at >= ASK_MS) {
+            if self.read_on(now - workers_at >= ASK[0]) {
                 workers_at = now;
                 let _ = to.send(Message::Data(Box::new(self.data.clone())));
             }
