@@ -4,7 +4,7 @@
 //! (`tests/it/tidy.rs` holds them to it):
 //!
 //! `clock` · `crash` · `schedule` · `model` · `crontab` · `engine` · `config` · `store` · `process` ·
-//! `source` · `control` · `daemon` · `view` · `cli`
+//! `source` · `control` · `daemon` · `view` · `tui` · `cli`
 
 pub mod cli;
 pub mod clock;
@@ -19,4 +19,5 @@ pub mod process;
 pub mod schedule;
 pub mod source;
 pub mod store;
+pub mod tui;
 pub mod view;

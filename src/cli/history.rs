@@ -51,6 +51,7 @@ pub fn history(ctx: &Context, args: HistoryArgs) -> Result<u8, CliError> {
         since: args.since.map(|t| past(ctx, &t)).transpose()?,
         after: None,
         limit: Some(args.limit),
+        ..RunFilter::default()
     };
     let job = filter.job.iter().map(|job| through_daemon::job(job));
     let petitions: Vec<Petition> = job.chain([through_daemon::runs(&filter, false)]).collect();

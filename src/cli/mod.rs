@@ -75,6 +75,9 @@ mod through_daemon;
 mod toml_form;
 mod toml_limits;
 mod toml_terms;
+mod top;
+mod top_acts;
+mod top_logs;
 mod upgrade;
 mod usage;
 mod wait;
@@ -173,6 +176,8 @@ enum Command {
     Missed(missed::MissedArgs),
     Audit(audit::AuditArgs),
     Status(status::StatusArgs),
+    #[command(visible_alias = "tui")]
+    Top(top::TopArgs),
     Check(check::CheckArgs),
     Doctor(doctor::DoctorArgs),
     Ack(ack::AckArgs),
@@ -213,6 +218,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Missed(args) => missed::missed(ctx, args),
         Command::Audit(args) => audit::audit(ctx, args),
         Command::Status(args) => status::status(ctx, args),
+        Command::Top(args) => top::top(ctx, args),
         Command::Check(args) => check::check(ctx, args),
         Command::Doctor(args) => doctor::doctor(ctx, args),
         Command::Ack(args) => ack::ack(ctx, args),

@@ -147,6 +147,7 @@ impl Petitions {
                     states,
                     since,
                     after: None,
+                    before: None,
                     limit: usize::try_from(limit).ok(),
                 };
                 let wanted = OwnRuns {

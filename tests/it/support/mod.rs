@@ -4,6 +4,7 @@ pub mod bench;
 pub mod facility;
 pub mod instance;
 pub mod sandbox;
+pub mod scene;
 pub mod seen;
 pub mod servers;
 pub mod sides;
