@@ -3,13 +3,14 @@
 //! The layers, each of which may name only those the table in `docs/architecture.md` lists for it
 //! (`tests/it/tidy.rs` holds them to it):
 //!
-//! `clock` · `schedule` · `model` · `crontab` · `engine` · `config` · `store` · `process` ·
-//! `source` · `control` · `daemon` · `view` · `cli`
+//! `clock` · `crash` · `schedule` · `model` · `crontab` · `engine` · `config` · `store` · `process` ·
+//! `source` · `control` · `daemon` · `view` · `tui` · `cli`
 
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod crash;
 pub mod crontab;
 pub mod daemon;
 pub mod engine;
@@ -18,4 +19,5 @@ pub mod process;
 pub mod schedule;
 pub mod source;
 pub mod store;
+pub mod tui;
 pub mod view;

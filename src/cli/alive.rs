@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Paths;
 use crate::control::{ControlError, PATIENCE, Reply, Request, SILENT, ask, ask_within};
+use crate::daemon::refuge::Refuge;
 use crate::daemon::restarts::Trouble;
+use crate::model::SlotLook;
+use crate::process::identity::boot_id;
+use crate::process::slot_looks;
 use crate::store::Store;
 use crate::view::Daemon;
 
@@ -20,6 +25,7 @@ pub fn daemon(ctx: &Context, store: &Store) -> Result<Daemon, CliError> {
         let last = store.last_session()?;
         daemon.since = last.map(|s| s.stopped_at.unwrap_or(s.alive_at));
     }
+    daemon.workers = workers(&ctx.paths);
     Ok(daemon)
 }
 
@@ -33,10 +39,12 @@ pub fn heard(paths: &Paths, patience: Duration) -> Daemon {
                 beat_age_ms: Some(alive.beat_age_ms),
                 since: Some(alive.since),
                 degraded: alive.degraded,
+                trouble: alive.trouble,
                 silent: None,
                 guardian: alive.watched.guardian,
                 deaths: alive.watched.deaths,
                 ending: alive.watched.ending,
+                workers: Vec::new(),
             };
         }
         Ok(_) => Some("it answers something else".to_owned()),
@@ -60,6 +68,25 @@ pub fn heard(paths: &Paths, patience: Duration) -> Daemon {
             ..Daemon::default()
         },
     }
+}
+
+/// The slots as they are now, on the disk and in memory; no daemon is needed. It waits for a disk
+/// that does not answer.
+pub fn workers(paths: &Paths) -> Vec<SlotLook> {
+    let Ok(boot) = boot_id() else {
+        return Vec::new();
+    };
+    let refuges = Refuge::of(&paths.spool).existing().into_iter();
+    let mut dirs = vec![paths.slots()];
+    dirs.extend(refuges.map(|(_, dir)| dir.join("slots")));
+    let now = SystemClock.now();
+    let looks = dirs.iter().flat_map(|dir| slot_looks(dir, &boot, now));
+    looks.collect()
+}
+
+/// What the daemon says is wrong with the store.
+pub fn trouble(ctx: &Context) -> Option<String> {
+    heard(&ctx.paths, PATIENCE).degraded
 }
 
 /// The daemon, where it says that the disk of the store does not answer.

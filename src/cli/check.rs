@@ -75,7 +75,7 @@ pub fn check(ctx: &Context, args: CheckArgs) -> Result<u8, CliError> {
         Err(RecvTimeoutError::Disconnected) => Err("looking at it failed".to_owned()),
     };
     let (found, daemon) = match seen {
-        Ok(Found::Seen(seen, daemon)) => (Ok(seen), daemon),
+        Ok(Found::Seen(found)) => (Ok(found.0), found.1),
         Ok(Found::NoJob(name)) => return no_job(ctx, &name),
         Err(why) => (Err(why), daemon),
     };
@@ -84,7 +84,7 @@ pub fn check(ctx: &Context, args: CheckArgs) -> Result<u8, CliError> {
 
 /// What was found in the store.
 enum Found {
-    Seen(Seen, Daemon),
+    Seen(Box<(Seen, Daemon)>),
     NoJob(String),
 }
 
@@ -111,6 +111,7 @@ fn look_at(
         let last = store.last_session().map_err(in_words)?;
         daemon.since = last.map(|s| s.stopped_at.unwrap_or(s.alive_at));
     }
+    daemon.workers = alive::workers(paths);
     let now = SystemClock.now().wall;
     let status = look(&store, daemon.clone(), zone, now).map_err(in_words)?;
     let seen = Seen {
@@ -118,7 +119,7 @@ fn look_at(
         today: status.today,
         attention: status.attention,
     };
-    Ok(Found::Seen(seen, daemon))
+    Ok(Found::Seen(Box::new((seen, daemon))))
 }
 
 fn no_job(ctx: &Context, name: &str) -> Result<u8, CliError> {

@@ -4,9 +4,11 @@ use std::io::{IsTerminal, Write};
 
 use serde_json::{Value, json};
 
+use crate::cli::alive;
 use crate::cli::error::CliError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Paths, User};
+use crate::model::TroubleKind;
 use crate::schedule::{UnixMs, Zone};
 use crate::store::Store;
 use crate::view::text::clean_all;
@@ -52,7 +54,23 @@ impl Context {
     /// # Errors
     /// Those of opening it.
     pub fn read(&self) -> Result<Store, CliError> {
-        Ok(Store::open_to_read(&self.paths.store)?)
+        let opened = Store::open_to_read(&self.paths.store).or_else(|e| match e.trouble() {
+            // Opened like this nothing is written, not even the index of the log.
+            TroubleKind::Full | TroubleKind::Io | TroubleKind::ReadOnly | TroubleKind::Quota => {
+                let alone = Store::open_alone(&self.paths.store);
+                alone.map_err(|_| e).inspect(|_| {
+                    self.say("warning: the disk takes nothing; the store is only read");
+                })
+            }
+            _ => Err(e),
+        });
+        opened.map_err(|e| {
+            let error = CliError::from(e);
+            match alive::trouble(self) {
+                Some(told) => error.detail(format!("  the daemon keeps time without it: {told}")),
+                None => error,
+            }
+        })
     }
 
     /// The store, to write.

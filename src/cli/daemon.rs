@@ -30,6 +30,9 @@ use crate::store::StoreError;
 /// Most runs alive at once where nothing else is said.
 const SLOTS: u32 = 64;
 
+/// Said to the core where other users may send petitions.
+const FOR_USERS: &str = "--for-users";
+
 /// Keep time: fire jobs when they are due and record what became of each fire.
 ///
 /// Runs in the foreground until SIGTERM or SIGINT; a second one ends it at once. Runs that are
@@ -51,8 +54,11 @@ pub struct DaemonArgs {
     /// three of four slots; what is on time is not counted
     #[arg(long, value_name = "N", default_value_t = START_RATE, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     start_rate: u32,
+    /// Let all users of the host work with their own jobs through the socket; --system does
+    #[arg(long)]
+    for_users: bool,
     /// Have the daemon that runs go over to the program now installed in its place, and wait for it
-    #[arg(long, conflicts_with_all = ["slots", "start_rate"])]
+    #[arg(long, conflicts_with_all = ["slots", "start_rate", "for_users"])]
     upgrade: bool,
 }
 
@@ -63,6 +69,10 @@ pub struct DaemonArgs {
 pub fn daemon(ctx: &Context, args: DaemonArgs) -> Result<u8, CliError> {
     if args.upgrade {
         return upgrade::upgrade(ctx);
+    }
+    if args.for_users && !rustix::process::geteuid().is_root() {
+        let what = "only a daemon run by root can serve other users";
+        return Err(CliError::new(Kind::Denied, what).hint("leave --for-users out"));
     }
     let paths = &ctx.paths;
     let arguments: Vec<OsString> = [
@@ -75,6 +85,7 @@ pub fn daemon(ctx: &Context, args: DaemonArgs) -> Result<u8, CliError> {
     .into_iter()
     .map(|p| p.clone().into_os_string())
     .chain([args.slots, args.start_rate].map(|number| number.to_string().into()))
+    .chain(args.for_users.then(|| FOR_USERS.into()))
     .collect();
     let name = std::env::args_os().next().map(PathBuf::from);
     let program = called_by(
@@ -185,14 +196,17 @@ fn core_setup(arguments: &[OsString]) -> Result<Setup, CliError> {
     let user = User::current(std::env::var_os("HOME"), std::env::var_os("USER"));
     let zone = Zone::system_from(std::env::var("TZ").ok().as_deref())
         .map_err(|e| CliError::new(Kind::Invalid, e.to_string()))?;
+    let paths = Paths {
+        home,
+        store,
+        socket,
+        spool,
+        logs,
+    };
+    let asked = ours.iter().any(|a| a == FOR_USERS) || paths == Paths::system();
     Ok(Setup {
-        paths: Paths {
-            home,
-            store,
-            socket,
-            spool,
-            logs,
-        },
+        for_users: asked && rustix::process::geteuid().is_root(),
+        paths,
         host: Host {
             home: user.home,
             user: user.name,

@@ -9,6 +9,7 @@ use std::path::Path;
 use crate::cli::alive;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::daemon::mend::{aside_of, copy_of};
 use crate::daemon::order::Host;
 use crate::model::{Command, Spec, UnreadableSchedule};
 use crate::process::{is_executable, plain_words};
@@ -35,6 +36,8 @@ pub fn gather(ctx: &Context) -> Result<Facts, CliError> {
             dir: dir.display().to_string(),
             wal: wal_size(path),
             mode: path.exists().then(|| mode(dir)).flatten(),
+            copy_age_ms: copy_age(&copy_of(&ctx.paths), now),
+            aside: aside(&aside_of(path)),
             ..StoreFacts::default()
         },
         tzdata: edition(),
@@ -161,6 +164,23 @@ fn edition() -> Option<String> {
 fn mode(dir: &Path) -> Option<u32> {
     let found = std::fs::metadata(dir).ok()?;
     Some(found.permissions().mode() & 0o7777)
+}
+
+fn copy_age(copy: &Path, now: UnixMs) -> Option<i64> {
+    let made = std::fs::metadata(copy).ok()?.modified().ok()?;
+    let made = made.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(now - i64::try_from(made.as_millis()).ok()?)
+}
+
+/// How many stores were put aside in a directory, where there are any.
+fn aside(dir: &Path) -> Option<(String, usize)> {
+    let entries = std::fs::read_dir(dir).ok()?.flatten();
+    let part = |name: &std::ffi::OsString| {
+        let name = name.to_string_lossy();
+        name.ends_with("-wal") || name.ends_with("-shm")
+    };
+    let count = entries.filter(|e| !part(&e.file_name())).count();
+    (count > 0).then(|| (dir.display().to_string(), count))
 }
 
 fn wal_size(store: &Path) -> u64 {

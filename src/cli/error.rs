@@ -5,9 +5,9 @@ use std::io::Write;
 use serde_json::json;
 
 use crate::cli::context::Form;
-use crate::config::NoHome;
+use crate::config::{NoHome, Paths};
 use crate::control::ControlError;
-use crate::model::{NameError, UnreadableSchedule};
+use crate::model::{NameError, TroubleKind, UnreadableSchedule};
 use crate::schedule::{ScheduleError, ZoneError};
 use crate::store::StoreError;
 use crate::view::text::clean_all;
@@ -120,9 +120,40 @@ pub fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a String> {
         .max_by(|a, b| like(a).total_cmp(&like(b)))
 }
 
+/// What to do about a store that is damaged or gone.
+const MENDED: &str = "a running daemon makes it anew within seconds, or start one: `crake daemon`; `crake doctor` says more";
+
+/// What to do where the store is somebody else's.
+const OF_OTHERS: &str = "only its owner may; other users have list, show, ps, history, run, logs, kill and cancel here, where its daemon serves them, for the jobs that run as them";
+
+impl CliError {
+    /// Adds what is known of a store that cannot be used: who holds a lock on it, and what the
+    /// daemon says of it.
+    pub fn of_store(mut self, paths: &Paths) -> CliError {
+        if self.message == StoreError::Busy.to_string()
+            && let Some(holder) = crate::process::writer(&paths.store)
+        {
+            self.message = format!("the store is locked by {holder}");
+            self.hint = Some("try again when it has ended".to_owned());
+        }
+        let of_files = ["cannot open the store", "cannot use the directory"];
+        if self.kind == Kind::Denied
+            && of_files.iter().any(|head| self.message.starts_with(head))
+            && paths.socket.exists()
+        {
+            self.hint = Some(OF_OTHERS.to_owned());
+        }
+        self
+    }
+}
+
 impl From<StoreError> for CliError {
     fn from(e: StoreError) -> CliError {
         let message = e.to_string();
+        if e.trouble() == TroubleKind::Damaged && matches!(e, StoreError::Sqlite(_)) {
+            return CliError::new(Kind::Failed, format!("the store is damaged: {message}"))
+                .hint(MENDED);
+        }
         if e.is_of_the_disk() {
             return CliError::new(Kind::Failed, message)
                 .hint("`df` tells whether there is room left where the store is");
@@ -139,6 +170,9 @@ impl From<StoreError> for CliError {
             }
             StoreError::Open { .. } => CliError::new(Kind::Denied, message)
                 .hint("choose another place with --home DIR or CRAKE_HOME=DIR"),
+            StoreError::NotADatabase(path) if path.with_file_name("backup").is_dir() => {
+                CliError::new(Kind::Failed, message).hint(MENDED)
+            }
             StoreError::NotADatabase(_) | StoreError::Foreign(_) => {
                 CliError::new(Kind::Invalid, message)
                     .hint("move it away, or choose another place with --home DIR")
@@ -158,31 +192,64 @@ impl From<StoreError> for CliError {
             }
             StoreError::Alive(_) => CliError::new(Kind::Refused, message)
                 .hint("`crake wait` waits for them, `crake kill` ends them"),
-            StoreError::NoSuchQueue(_) => CliError::new(Kind::NotFound, message)
-                .hint("the queues are high, normal and low, and those you made"),
-            StoreError::QueueTaken(_) => CliError::new(Kind::Refused, message)
-                .hint("`crake queue set` without --create changes it"),
-            StoreError::RankTaken(..) => CliError::new(Kind::Refused, message)
-                .hint("`crake queue ls` shows the ranks; give the other one first another"),
-            StoreError::QueueInUse(_) => CliError::new(Kind::Refused, message)
-                .hint("move its jobs with `crake edit JOB --queue Q` and let its runs end"),
-            StoreError::Circle(_) => CliError::new(Kind::Refused, message)
-                .hint("take one of them out: `crake edit JOB --on-success none`"),
-            StoreError::NoSuchCalendar(_) => CliError::new(Kind::NotFound, message)
-                .hint("`crake calendar ls` shows the calendars there are"),
-            StoreError::CalendarInUse(..) => CliError::new(Kind::Refused, message)
-                .hint("take it from the job first, or put another in its place with --replace"),
-            StoreError::SourceTaken(_) => CliError::new(Kind::Refused, message)
-                .hint("choose another name, or put this in its place with --replace"),
-            StoreError::NoSuchSource(_) => CliError::new(Kind::NotFound, message)
-                .hint("`crake source ls` shows the sources there are"),
-            StoreError::SourceInUse(..) => {
-                CliError::new(Kind::Refused, message).hint("remove the watch first")
+            StoreError::Moved(..) => {
+                CliError::new(Kind::Refused, message).hint("nothing was changed: try again")
+            }
+            StoreError::Gone(_) | StoreError::Damaged(_) => {
+                CliError::new(Kind::Failed, message).hint(MENDED)
             }
             StoreError::OldSqlite(_) | StoreError::Unreadable(_) | StoreError::Sqlite(_) => {
                 CliError::new(Kind::Failed, message)
             }
+            named => {
+                let (kind, hint) = about_a_name(&named);
+                CliError::new(kind, message).hint(hint)
+            }
         }
+    }
+}
+
+/// What to do where a queue, a calendar, a source or a follower is not as the command takes it to be.
+fn about_a_name(error: &StoreError) -> (Kind, &'static str) {
+    match error {
+        StoreError::NoSuchQueue(_) => (
+            Kind::NotFound,
+            "the queues are high, normal and low, and those you made",
+        ),
+        StoreError::QueueTaken(_) => (
+            Kind::Refused,
+            "`crake queue set` without --create changes it",
+        ),
+        StoreError::RankTaken(..) => (
+            Kind::Refused,
+            "`crake queue ls` shows the ranks; give the other one first another",
+        ),
+        StoreError::QueueInUse(_) => (
+            Kind::Refused,
+            "move its jobs with `crake edit JOB --queue Q` and let its runs end",
+        ),
+        StoreError::Circle(_) => (
+            Kind::Refused,
+            "take one of them out: `crake edit JOB --on-success none`",
+        ),
+        StoreError::NoSuchCalendar(_) => (
+            Kind::NotFound,
+            "`crake calendar ls` shows the calendars there are",
+        ),
+        StoreError::CalendarInUse(..) => (
+            Kind::Refused,
+            "take it from the job first, or put another in its place with --replace",
+        ),
+        StoreError::SourceTaken(_) => (
+            Kind::Refused,
+            "choose another name, or put this in its place with --replace",
+        ),
+        StoreError::NoSuchSource(_) => (
+            Kind::NotFound,
+            "`crake source ls` shows the sources there are",
+        ),
+        StoreError::SourceInUse(..) => (Kind::Refused, "remove the watch first"),
+        _ => (Kind::Failed, "`crake doctor` looks for what is wrong"),
     }
 }
 

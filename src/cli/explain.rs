@@ -6,15 +6,16 @@ use serde_json::{Map, Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::selector::select;
-use crate::cli::{ack, complete, explain_job, next_sources, read_schedule};
-use crate::model::check_name;
+use crate::cli::{ack, alive, complete, explain_job, next_sources, read_schedule};
+use crate::model::{RunState, check_name};
 use crate::schedule::{DstNote, Explanation, Schedule, UnixMs};
-use crate::store::{NewSchedule, Store};
+use crate::store::{NewSchedule, RunRow, Store};
 use crate::view::explain_words as words;
 use crate::view::items::Items;
 use crate::view::notes::note;
 use crate::view::text::clean_all;
 use crate::view::time::{in_full, relative, rfc3339};
+use crate::view::workers::{WorkerRow, workers};
 
 /// Explain a schedule, a job, or a run; with --at, why a job ran or did not run then
 #[derive(clap::Args)]
@@ -184,6 +185,12 @@ fn of_run(ctx: &Context, store: &Store, what: &str) -> Result<u8, CliError> {
     let why = words::origin(&run, expr, by.as_deref(), zone);
     let mut lines = vec![format!("run #{} of {}: {why}", run.run, run.job)];
     lines.push(words::run(&run, zone));
+    let worker = carrying(ctx, store, &run)?;
+    lines.extend(
+        worker
+            .iter()
+            .map(|row| format!("{}: {}", row.judged.state, row.judged.why)),
+    );
     let attempts = store.attempts(run.run)?;
     lines.extend(attempts.iter().map(|attempt| words::attempt(attempt, zone)));
     lines.extend(run.ack.as_ref().map(|ack| ack::in_words(ctx, ack)));
@@ -193,6 +200,17 @@ fn of_run(ctx: &Context, store: &Store, what: &str) -> Result<u8, CliError> {
     value["schedule"] = json!(expr);
     value["verdict"] = json!(fire.map(|fire| fire.verdict));
     value["requested_by"] = json!(by);
+    value["carried"] = json!(worker.map(|row| items.worker(&row)));
     value["attempts"] = attempts.iter().map(|a| items.attempt(a)).collect();
     tell(ctx, value, &lines)
+}
+
+/// What its worker shows of a run that is alive.
+fn carrying(ctx: &Context, store: &Store, run: &RunRow) -> Result<Option<WorkerRow>, CliError> {
+    if run.state != RunState::Running {
+        return Ok(None);
+    }
+    let daemon = alive::daemon(ctx, store)?;
+    let rows = workers(store, &daemon, &ctx.zone, ctx.now())?;
+    Ok(rows.into_iter().find(|row| row.run == Some(run.run)))
 }

@@ -5,6 +5,8 @@ use crate::cli::error::CliError;
 use crate::cli::listing::{at, width};
 use crate::cli::moment::past;
 use crate::cli::selector::known_job;
+use crate::cli::through_daemon;
+use crate::control::Petition;
 use crate::model::{RunState, UnknownWord};
 use crate::store::RunFilter;
 use crate::view::items::{Items, late_ms, took_ms};
@@ -42,18 +44,21 @@ fn state(word: &str) -> Result<RunState, UnknownWord> {
 /// # Errors
 /// No such job, and those of reading the store and of writing.
 pub fn history(ctx: &Context, args: HistoryArgs) -> Result<u8, CliError> {
-    let store = ctx.read()?;
     let now = ctx.now();
-    if let Some(job) = &args.job {
-        known_job(&store, job)?;
-    }
     let filter = RunFilter {
         job: args.job,
         states: args.state,
         since: args.since.map(|t| past(ctx, &t)).transpose()?,
         after: None,
         limit: Some(args.limit),
+        ..RunFilter::default()
     };
+    let job = filter.job.iter().map(|job| through_daemon::job(job));
+    let petitions: Vec<Petition> = job.chain([through_daemon::runs(&filter, false)]).collect();
+    let store = ctx.look(&petitions)?;
+    if let Some(job) = &filter.job {
+        known_job(&store, job)?;
+    }
     let runs = store.runs(&filter)?;
     let items = Items::new(&ctx.zone);
     ctx.answer(

@@ -4,6 +4,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::item::JobItem;
 use crate::cli::listing::width;
+use crate::control::Petition;
 use crate::model::{Outcome, Pause};
 use crate::schedule::UnixMs;
 use crate::view::table::Table;
@@ -22,7 +23,7 @@ pub struct ListArgs {}
 /// # Errors
 /// Those of reading the store.
 pub fn list(ctx: &Context, _args: ListArgs) -> Result<u8, CliError> {
-    let store = ctx.read()?;
+    let store = ctx.look(&[Petition::List { after: None }])?;
     let items: Result<Vec<JobItem>, CliError> = store
         .jobs()?
         .into_iter()

@@ -7,7 +7,8 @@ use crate::cli::ending::{title, words};
 use crate::cli::error::CliError;
 use crate::cli::lines::{Line, Lines, last_lines};
 use crate::cli::output::{Piece, Reader};
-use crate::cli::selector::select;
+use crate::cli::selector::{Prefer, select};
+use crate::cli::through_daemon::selected as petitions;
 use crate::cli::waiting::{Waiting, is_over};
 use crate::model::{RunId, RunState};
 use crate::process::{Chunk, Stream};
@@ -54,13 +55,14 @@ pub struct LogsArgs {
 /// # Errors
 /// No such run or attempt, and those of the store and of writing.
 pub fn logs(ctx: &Context, args: LogsArgs) -> Result<u8, CliError> {
-    let mut waiting = Waiting::begin(ctx)?;
+    let mut waiting = Waiting::begin_for(ctx, petitions(&args.run, Prefer::Latest)?)?;
     let text = match args.attempt {
         Some(n) => format!("{}.{n}", select(waiting.store(), &args.run)?.run.run),
         None => args.run,
     };
     let selected = select(waiting.store(), &text)?;
     let mut run = selected.run;
+    waiting.only_for(run.run);
     let mut show = Show::new(ctx, run.run, args.raw, args.stream, args.follow);
     let attempt = selected.attempt.unwrap_or(run.attempt.max(1));
     let mut reader = Reader::new(ctx, run.run, attempt);
@@ -92,7 +94,7 @@ pub fn logs(ctx: &Context, args: LogsArgs) -> Result<u8, CliError> {
     Ok(0)
 }
 
-fn read_all(reader: &mut Reader, waiting: &Waiting<'_>) -> Result<Piece, CliError> {
+fn read_all(reader: &mut Reader<'_>, waiting: &Waiting<'_>) -> Result<Piece, CliError> {
     let mut all = Piece::default();
     loop {
         let piece = reader.read(waiting.store())?;

@@ -14,6 +14,7 @@ mod calendar;
 mod calendar_add;
 mod cancel;
 mod check;
+mod chore;
 mod complete;
 mod completions;
 mod demo;
@@ -70,13 +71,18 @@ mod source_test;
 mod status;
 mod stopping;
 mod terms;
+mod through_daemon;
 mod toml_form;
 mod toml_limits;
 mod toml_terms;
+mod top;
+mod top_acts;
+mod top_logs;
 mod upgrade;
 mod usage;
 mod wait;
 mod waiting;
+mod worker;
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -170,12 +176,15 @@ enum Command {
     Missed(missed::MissedArgs),
     Audit(audit::AuditArgs),
     Status(status::StatusArgs),
+    #[command(visible_alias = "tui")]
+    Top(top::TopArgs),
     Check(check::CheckArgs),
     Doctor(doctor::DoctorArgs),
     Ack(ack::AckArgs),
     Events(events::EventsArgs),
     Source(source::SourceArgs),
     Daemon(daemon::DaemonArgs),
+    Worker(worker::WorkerArgs),
     Queue(queue::QueueArgs),
     Prune(prune::PruneArgs),
     Demo(demo::DemoArgs),
@@ -209,12 +218,14 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Missed(args) => missed::missed(ctx, args),
         Command::Audit(args) => audit::audit(ctx, args),
         Command::Status(args) => status::status(ctx, args),
+        Command::Top(args) => top::top(ctx, args),
         Command::Check(args) => check::check(ctx, args),
         Command::Doctor(args) => doctor::doctor(ctx, args),
         Command::Ack(args) => ack::ack(ctx, args),
         Command::Events(args) => events::events(ctx, args),
         Command::Source(args) => source::source(ctx, args),
         Command::Daemon(args) => daemon::daemon(ctx, args),
+        Command::Worker(args) => worker::worker(ctx, args),
         Command::Queue(args) => queue::queue(ctx, args),
         Command::Prune(args) => prune::prune(ctx, args),
         Command::Demo(args) => demo::demo(ctx, args),
@@ -260,6 +271,7 @@ fn internal(args: &[OsString]) -> Option<u8> {
             title("crake-core");
             Some(daemon::core_main(args.get(2..).unwrap_or_default()))
         }
+        "__check" | "__copy" => Some(chore::chore(args.get(1..).unwrap_or_default())),
         other => other.starts_with("__").then(|| {
             let error = CliError::new(Kind::Usage, format!("unknown internal command {name}"));
             error::tell(&error, Form::Text)
@@ -335,7 +347,7 @@ fn carry_out(cli: Cli) -> u8 {
         _ => Form::Text,
     };
     let done = context_of(&cli.global, form).and_then(|ctx| match cli.command {
-        Some(command) => dispatch(&ctx, command),
+        Some(command) => dispatch(&ctx, command).map_err(|e| e.of_store(&ctx.paths)),
         None => without_a_command(&ctx),
     });
     done.unwrap_or_else(|error| error::tell(&error, form))

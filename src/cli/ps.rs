@@ -1,22 +1,25 @@
 //! `crake ps`: runs that are alive or wait.
 
+use crate::cli::alive;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::listing::width;
-use crate::model::{Outcome, RunId, RunState};
+use crate::cli::through_daemon;
+use crate::control::Petition;
+use crate::model::{Outcome, RunId, RunState, WorkerState};
 use crate::schedule::UnixMs;
 use crate::store::{RunFilter, RunRow, Store};
-use crate::view::attention::{Pace, pace};
 use crate::view::items::{Items, took_ms, worker};
 use crate::view::table::Table;
 use crate::view::time::{relative, span};
 use crate::view::words;
-
-/// Runs whose median is what is usual.
-const USUAL: usize = 20;
+use crate::view::workers::{WorkerRow, workers};
 
 /// How far back `--all` looks, milliseconds.
 const LATELY_MS: i64 = 3_600_000;
+
+/// How far back the daemon looks for runs that ended lately, by when they were made, milliseconds.
+const LONGEST_MS: i64 = 7 * 86_400_000;
 
 /// Most runs listed.
 const MOST: usize = 1_000;
@@ -35,9 +38,17 @@ pub struct PsArgs {
 /// # Errors
 /// Those of reading the store and of writing.
 pub fn ps(ctx: &Context, args: PsArgs) -> Result<u8, CliError> {
-    let store = ctx.read()?;
     let now = ctx.now();
+    let store = ctx.look(&petitions(args.all, now))?;
     let runs = runs(&store, args.all, now)?;
+    let seen = Seen {
+        // Another user's slots cannot be read, and nothing follows from that.
+        workers: match store.is_through() {
+            true => Vec::new(),
+            false => workers(&store, &alive::daemon(ctx, &store)?, &ctx.zone, now)?,
+        },
+        draining: store.drain()?.is_some(),
+    };
     let items = Items::new(&ctx.zone);
     let mut table = Table::new(&[
         "RUN", "JOB", "STATE", "FOR", "USUALLY", "WORKER", "QUEUE", "DETAIL",
@@ -46,12 +57,14 @@ pub fn ps(ctx: &Context, args: PsArgs) -> Result<u8, CliError> {
         table.row([
             format!("#{}", run.run),
             run.job.clone(),
-            state_word(ctx, &store, run, now)?.to_owned(),
+            seen.state_word(run),
             how_long(run, now),
-            usual_ms(&store, &run.job)?.map_or(String::new(), span),
+            store
+                .usual(&run.job, None)?
+                .map_or(String::new(), |u| span(u.median_ms)),
             worker(run).unwrap_or_default(),
             run.queue.clone(),
-            detail(&store, &runs, run, now)?,
+            seen.detail(&store, &runs, run, now)?,
         ]);
     }
     ctx.answer(
@@ -65,6 +78,26 @@ pub fn ps(ctx: &Context, args: PsArgs) -> Result<u8, CliError> {
         ctx.say("nothing runs and nothing waits; `crake history` shows what ended");
     }
     Ok(0)
+}
+
+/// What the daemon is asked for where the store cannot be opened.
+fn petitions(all: bool, now: UnixMs) -> Vec<Petition> {
+    let of = |states: Vec<RunState>, since: Option<UnixMs>| {
+        let filter = RunFilter {
+            states,
+            since,
+            limit: Some(MOST),
+            ..RunFilter::default()
+        };
+        through_daemon::runs(&filter, true)
+    };
+    let mut wanted = vec![of(vec![RunState::Running], None)];
+    wanted.push(of(vec![RunState::Queued], None));
+    if all {
+        let ended = Outcome::ALL.iter().map(|o| RunState::Ended(*o)).collect();
+        wanted.push(of(ended, Some(now - LONGEST_MS)));
+    }
+    wanted
 }
 
 /// What runs, the longest first; then what waits, in the order of its turn; then what ended.
@@ -87,17 +120,63 @@ fn runs(store: &Store, all: bool, now: UnixMs) -> Result<Vec<RunRow>, CliError> 
     Ok(runs)
 }
 
-fn state_word(
-    ctx: &Context,
-    store: &Store,
-    run: &RunRow,
-    now: UnixMs,
-) -> Result<&'static str, CliError> {
-    Ok(match pace(store, run, &ctx.zone, now)? {
-        Pace::Stuck => "STUCK",
-        Pace::Overrun => "OVERRUN",
-        Pace::Usual => words::state(run.state),
-    })
+/// What is known of the runs beside the store.
+struct Seen {
+    workers: Vec<WorkerRow>,
+    draining: bool,
+}
+
+impl Seen {
+    fn worker(&self, run: &RunRow) -> Option<&WorkerRow> {
+        let alive = run.state == RunState::Running;
+        let mut rows = self.workers.iter().filter(|_| alive);
+        rows.find(|row| row.run == Some(run.run))
+    }
+
+    // The state of the worker, where it says more than that the run is alive.
+    fn state_word(&self, run: &RunRow) -> String {
+        match self.worker(run).map(|row| row.judged.state) {
+            Some(state) if state < WorkerState::Waiting => state.as_str().to_uppercase(),
+            Some(WorkerState::Waiting) => "waiting".to_owned(),
+            _ => words::state(run.state).to_owned(),
+        }
+    }
+
+    fn detail(
+        &self,
+        store: &Store,
+        runs: &[RunRow],
+        run: &RunRow,
+        now: UnixMs,
+    ) -> Result<String, CliError> {
+        Ok(match run.state {
+            RunState::Running if run.cancel_at.is_some() => "to be ended".to_owned(),
+            RunState::Running => match (run.pid, self.worker(run)) {
+                (None, _) => "starting".to_owned(),
+                (Some(pid), Some(row)) if row.worker.is_none() => {
+                    format!("pid {pid}, {}", row.judged.why)
+                }
+                (Some(_), Some(row)) => row.judged.why.clone(),
+                (Some(pid), None) => format!("pid {pid}"),
+            },
+            RunState::Queued if run.cancel_at.is_some() => "to be taken back".to_owned(),
+            RunState::Queued => match run.run_at.filter(|at| *at > now) {
+                Some(at) if run.attempt > 0 => format!(
+                    "attempt {}/{} {}",
+                    run.attempt + 1,
+                    run.max_attempts,
+                    relative(at, now)
+                ),
+                Some(at) => format!("starts {}", relative(at, now)),
+                None => match in_the_way(store, runs, run)? {
+                    Some(other) => format!("waits for #{other}"),
+                    None if self.draining => "waits: no run may start (drain)".to_owned(),
+                    None => "waits for a slot".to_owned(),
+                },
+            },
+            RunState::Ended(_) => words::detail(run),
+        })
+    }
 }
 
 fn how_long(run: &RunRow, now: UnixMs) -> String {
@@ -107,31 +186,6 @@ fn how_long(run: &RunRow, now: UnixMs) -> String {
         RunState::Ended(_) => took_ms(run),
     };
     since.map_or(String::new(), span)
-}
-
-fn detail(store: &Store, runs: &[RunRow], run: &RunRow, now: UnixMs) -> Result<String, CliError> {
-    Ok(match run.state {
-        RunState::Running if run.cancel_at.is_some() => "to be ended".to_owned(),
-        RunState::Running => match run.pid {
-            Some(pid) => format!("pid {pid}"),
-            None => "starting".to_owned(),
-        },
-        RunState::Queued if run.cancel_at.is_some() => "to be taken back".to_owned(),
-        RunState::Queued => match run.run_at.filter(|at| *at > now) {
-            Some(at) if run.attempt > 0 => format!(
-                "attempt {}/{} {}",
-                run.attempt + 1,
-                run.max_attempts,
-                relative(at, now)
-            ),
-            Some(at) => format!("starts {}", relative(at, now)),
-            None => match in_the_way(store, runs, run)? {
-                Some(other) => format!("waits for #{other}"),
-                None => "waits for a slot".to_owned(),
-            },
-        },
-        RunState::Ended(_) => words::detail(run),
-    })
 }
 
 /// The run of the same job that has to end before this one may start.
@@ -145,17 +199,4 @@ fn in_the_way(store: &Store, runs: &[RunRow], run: &RunRow) -> Result<Option<Run
     let first = alive.next().map(|r| r.run);
     let most = usize::try_from(row.job.policy.parallel()).unwrap_or(usize::MAX);
     Ok(first.filter(|_| 1 + alive.count() >= most))
-}
-
-/// The median of the job's last good runs.
-pub fn usual_ms(store: &Store, job: &str) -> Result<Option<i64>, CliError> {
-    let filter = RunFilter {
-        job: Some(job.to_owned()),
-        states: vec![RunState::Ended(Outcome::Succeeded)],
-        limit: Some(USUAL),
-        ..RunFilter::default()
-    };
-    let mut took: Vec<i64> = store.runs(&filter)?.iter().filter_map(took_ms).collect();
-    took.sort_unstable();
-    Ok(took.get(took.len() / 2).copied())
 }

@@ -9,8 +9,9 @@ use crate::cli::env::variables;
 use crate::cli::error::CliError;
 use crate::cli::lines::pass_on;
 use crate::cli::output::Reader;
-use crate::cli::ps::usual_ms;
+use crate::cli::through_daemon::{self, Sight};
 use crate::cli::waiting::{Waiting, is_over};
+use crate::control::Petition;
 use crate::model::{Origin, RunId, RunState};
 use crate::store::{Request, RunRow, Store};
 use crate::view::items::Items;
@@ -42,20 +43,26 @@ pub struct RunArgs {
 /// No such job, no daemon (unless it need not be waited for), and those of the store.
 pub fn run(ctx: &Context, args: RunArgs) -> Result<u8, CliError> {
     let env = variables(&args.env)?;
-    {
-        let store = ctx.read()?;
-        if store.job(&args.job)?.is_none() {
-            return Err(CliError::no_job(&args.job, &store.job_names()?));
-        }
+    let mut waiting = Waiting::begin_for(ctx, vec![through_daemon::job(&args.job)])?;
+    if waiting.store().job(&args.job)?.is_none() {
+        return Err(CliError::no_job(&args.job, &waiting.store().job_names()?));
     }
     if !args.detach {
         // Before anything is asked for: a run nobody starts would be started later, unasked.
         alive::required(ctx)?;
     }
-    let mut waiting = Waiting::begin(ctx)?;
     if !args.detach {
         // From the moment it is asked for, Ctrl-C leaves it alive and says so.
         waiting.catch_interrupt()?;
+    }
+    if waiting.store().is_through() {
+        let run = through_daemon::request(ctx, &args.job, env)?;
+        if args.detach {
+            return detached(ctx, run);
+        }
+        waiting.only_for(run);
+        waiting.look_again()?;
+        return follow(ctx, waiting, run);
     }
     let now = ctx.now();
     let request = Request {
@@ -81,7 +88,7 @@ pub fn run(ctx: &Context, args: RunArgs) -> Result<u8, CliError> {
 /// # Errors
 /// Those of reading the store and of writing.
 pub fn detached(ctx: &Context, run: RunId) -> Result<u8, CliError> {
-    let row = ctx.read()?.run(run)?;
+    let row = ctx.look(&[Petition::Look { run }])?.run(run)?;
     let items = Items::new(&ctx.zone);
     ctx.answer_one(
         || row.as_ref().map(|r| items.run(r)).unwrap_or_default(),
@@ -143,7 +150,7 @@ fn given_up(ctx: &Context, waiting: &Waiting<'_>, run: &RunRow) -> Option<u8> {
 /// Passes the output of all attempts on, one after the other.
 struct Passing<'a> {
     ctx: &'a Context,
-    reader: Reader,
+    reader: Reader<'a>,
     done: bool,
 }
 
@@ -160,7 +167,7 @@ impl<'a> Passing<'a> {
         run.attempt < self.reader.attempt() || (self.done && run.attempt == self.reader.attempt())
     }
 
-    fn pass(&mut self, store: &Store, run: &RunRow) -> Result<(), CliError> {
+    fn pass(&mut self, store: &Sight, run: &RunRow) -> Result<(), CliError> {
         if self.done && run.attempt > self.reader.attempt() {
             self.reader = Reader::new(self.ctx, run.run, self.reader.attempt() + 1);
             self.done = false;
@@ -190,7 +197,7 @@ fn began(store: &Store, run: &RunRow) -> Result<String, CliError> {
     if let Some(pid) = run.pid {
         text.push_str(&format!("  pid {pid}"));
     }
-    if let Some(usual) = usual_ms(store, &run.job)? {
+    if let Some(usual) = store.usual(&run.job, None)?.map(|u| u.median_ms) {
         text.push_str(&format!("  (usually {})", span(usual)));
     }
     Ok(text)

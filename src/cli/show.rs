@@ -10,6 +10,7 @@ use crate::cli::error::CliError;
 use crate::cli::item::{self, JobItem};
 use crate::cli::toml_limits::in_units;
 use crate::cli::{after_flags, complete, terms};
+use crate::control::Petition;
 use crate::model::{Engine, Limits, Policy, format_duration};
 use crate::schedule::describe;
 use crate::store::{HistoryRow, RunFilter, RunRow};
@@ -43,7 +44,10 @@ const CHANGES: usize = 100;
 /// # Errors
 /// No such job.
 pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
-    let store = ctx.read()?;
+    let store = ctx.look(&[Petition::Show {
+        job: args.job.clone(),
+        history: args.history,
+    }])?;
     let item = JobItem::of(ctx, &store, item::find(&store, &args.job)?)?;
     let runs = store.runs(&RunFilter {
         job: Some(args.job.clone()),

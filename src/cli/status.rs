@@ -64,6 +64,7 @@ fn differ(a: &Status, b: &Status) -> bool {
     let same_beat = |s: &Status| {
         let mut s = s.clone();
         s.daemon.beat_age_ms = None;
+        s.daemon.workers.clear();
         // A daemon that is gone is known to be so since an instant that does not move.
         s
     };

@@ -5,7 +5,9 @@ use crate::cli::context::Context;
 use crate::cli::ending::{title, words};
 use crate::cli::error::{CliError, Kind};
 use crate::cli::selector::{Prefer, select_preferred};
+use crate::cli::through_daemon::{self, selected};
 use crate::cli::waiting::{Waiting, is_over};
+use crate::control::Petition;
 use crate::model::{RunId, RunState};
 use crate::store::{RunRow, Store};
 use crate::view::items::Items;
@@ -20,14 +22,25 @@ const MARGIN_MS: i64 = 10_000;
 /// # Errors
 /// No such run, one that is over already, no daemon that could end it, and those of the store.
 pub fn stop(ctx: &Context, names: &[String], prefer: Prefer) -> Result<u8, CliError> {
-    let runs = chosen(&ctx.read()?, names, prefer)?;
+    let mut petitions = Vec::new();
+    for name in names {
+        petitions.extend(selected(name, prefer)?);
+    }
+    let sight = ctx.look(&petitions)?;
+    let runs = chosen(&sight, names, prefer)?;
     let numbers: Vec<RunId> = runs.iter().map(|r| r.run).collect();
-    ctx.write()?.cancel(&numbers, &ctx.user.name, ctx.now())?;
-    ctx.nudge();
+    match sight.is_through() {
+        true => through_daemon::stop(ctx, &numbers, prefer)?,
+        false => {
+            ctx.write()?.cancel(&numbers, &ctx.user.name, ctx.now())?;
+            ctx.nudge();
+        }
+    }
     if !alive::is_up(ctx) {
         return noted(ctx, &runs);
     }
-    let mut waiting = Waiting::begin(ctx)?;
+    let looks = numbers.iter().map(|run| Petition::Look { run: *run });
+    let mut waiting = Waiting::begin_for(ctx, looks.collect())?;
     let limit = patience(waiting.store(), &runs)?;
     let mut open = numbers.clone();
     while !open.is_empty() && waiting.waited_ms() < limit {

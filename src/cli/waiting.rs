@@ -7,12 +7,17 @@ use std::time::Duration;
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
+use crate::cli::through_daemon::Sight;
 use crate::clock::Clock;
+use crate::control::Petition;
 use crate::model::{RunId, RunState};
-use crate::store::{RunRow, Store};
+use crate::store::RunRow;
 
 /// How often to look whether something was committed.
 const LOOK: Duration = Duration::from_millis(40);
+
+/// The same where the daemon has to be asked.
+const LOOK_THROUGH: Duration = Duration::from_millis(200);
 
 /// How often to look whether the daemon is still there, in looks.
 const ASK_EVERY: u32 = 50;
@@ -20,7 +25,9 @@ const ASK_EVERY: u32 = 50;
 /// Waits on a store, a short while at a time.
 pub struct Waiting<'a> {
     ctx: &'a Context,
-    store: Store,
+    store: Sight,
+    /// What the daemon is asked for where the store cannot be opened.
+    petitions: Vec<Petition>,
     seen: Option<i64>,
     began: i64,
     looks: u32,
@@ -33,14 +40,32 @@ impl<'a> Waiting<'a> {
     /// # Errors
     /// Those of opening the store.
     pub fn begin(ctx: &'a Context) -> Result<Waiting<'a>, CliError> {
+        Waiting::begin_for(ctx, Vec::new())
+    }
+
+    /// Begins to wait; where the store cannot be opened, on what the daemon shows of it to these
+    /// petitions.
+    ///
+    /// # Errors
+    /// Those of opening the store and of asking.
+    pub fn begin_for(ctx: &'a Context, petitions: Vec<Petition>) -> Result<Waiting<'a>, CliError> {
         Ok(Waiting {
-            store: ctx.read()?,
+            store: match petitions.is_empty() {
+                true => Sight::of(ctx.read()?),
+                false => ctx.look(&petitions)?,
+            },
+            petitions,
             seen: None,
             began: ctx.clock.now().mono,
             looks: 0,
             interrupt: Arc::default(),
             ctx,
         })
+    }
+
+    /// From now on only this run is waited for.
+    pub fn only_for(&mut self, run: RunId) {
+        self.petitions = vec![Petition::Look { run }];
     }
 
     /// From now on Ctrl-C does not end the program; it shows in [`Waiting::is_interrupted`].
@@ -59,7 +84,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// The store that is waited on.
-    pub fn store(&self) -> &Store {
+    pub fn store(&self) -> &Sight {
         &self.store
     }
 
@@ -73,10 +98,22 @@ impl<'a> Waiting<'a> {
     /// # Errors
     /// Those of reading the store.
     pub fn look_again(&mut self) -> Result<bool, CliError> {
+        let through = self.store.is_through();
         if self.looks > 0 {
-            sleep(LOOK);
+            sleep(if through { LOOK_THROUGH } else { LOOK });
         }
         self.looks = self.looks.wrapping_add(1);
+        if through {
+            return match self.ctx.look(&self.petitions) {
+                Ok(sight) => {
+                    self.store = sight;
+                    Ok(true)
+                }
+                // It may only be being restarted.
+                Err(e) if matches!(e.kind, Kind::NoDaemon | Kind::Denied) => Ok(false),
+                Err(e) => Err(e),
+            };
+        }
         let version = self.store.data_version()?;
         Ok(self.seen.replace(version) != Some(version))
     }

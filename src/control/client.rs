@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::control::{LINE_MAX, Reply, Request};
+use crate::control::{ANSWER_MAX, Reply, Request};
 
 /// How long the daemon may take to answer before it counts as not answering.
 pub const PATIENCE: Duration = Duration::from_millis(1500);
@@ -50,7 +50,7 @@ pub fn ask_within(
         .map_err(ControlError::Io)?;
     send(&stream, request)?;
     let mut line = String::new();
-    let limit = LINE_MAX as u64;
+    let limit = ANSWER_MAX as u64;
     match BufReader::new(stream.take(limit)).read_line(&mut line) {
         Ok(0) => Err(ControlError::Silent),
         Ok(_) => serde_json::from_str(&line).map_err(|_| ControlError::Garbled),

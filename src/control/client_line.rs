@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use rustix::event::PollFlags;
 
 use crate::control::door::Peer;
-use crate::control::{LINE_MAX, Reply, Request};
+use crate::control::{ANSWER_MAX, LINE_MAX, Reply, Request};
 
 /// How far a client is.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(in crate::control) struct ClientLine {
     /// When it came, in the order of clients.
     pub(in crate::control) since: u64,
     said: Vec<u8>,
+    /// Whether it asked something that is answered later.
+    waits: bool,
     answer: Option<(Vec<u8>, usize)>,
 }
 
@@ -44,6 +46,7 @@ impl ClientLine {
             },
             since,
             said: Vec::new(),
+            waits: false,
             answer: None,
         })
     }
@@ -52,14 +55,26 @@ impl ClientLine {
     pub(in crate::control) fn wants(&self) -> PollFlags {
         match self.answer {
             Some(_) => PollFlags::OUT,
+            // Only that it hangs up, which nobody has to ask for.
+            None if self.waits => PollFlags::empty(),
             None => PollFlags::IN,
         }
+    }
+
+    /// It is answered later; what more it says is not read.
+    pub(in crate::control) fn wait(&mut self) {
+        self.waits = true;
+        self.said = Vec::new();
     }
 
     /// Goes on as far as it goes without waiting.
     pub(in crate::control) fn go_on(&mut self) -> Step {
         if self.answer.is_some() {
             return self.write();
+        }
+        if self.waits {
+            // Woken without an answer: it hung up.
+            return Step::Done;
         }
         let mut bytes = [0_u8; 4096];
         loop {
@@ -94,6 +109,10 @@ impl ClientLine {
     /// Gives it an answer, to be written as it takes it.
     pub(in crate::control) fn reply(&mut self, reply: &Reply) {
         let mut line = serde_json::to_vec(reply).unwrap_or_default();
+        if line.len() >= ANSWER_MAX {
+            let refused = Reply::Refused("the answer is too long".to_owned());
+            line = serde_json::to_vec(&refused).unwrap_or_default();
+        }
         line.push(b'\n');
         self.answer = Some((line, 0));
     }

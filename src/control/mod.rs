@@ -1,6 +1,8 @@
-//! The daemon's socket: asking whether it keeps time, and telling it to look again.
+//! The daemon's socket: asking whether it keeps time, telling it to look again, and petitions.
 //!
-//! Work is never sent here; it stands in the store, and a nudge only wakes the daemon.
+//! Whoever may open the store puts work there, and a nudge only wakes the daemon. Where the store is
+//! root's, other users send *petitions*: the daemon reads and writes the store for them, as far as it
+//! is about their own jobs.
 
 mod client;
 mod client_line;
@@ -9,12 +11,13 @@ mod server;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::{Raw, RunId, Trouble};
 use crate::schedule::UnixMs;
 
 pub use client::{ControlError, PATIENCE, ask, ask_within, nudge};
 pub use client_line::read_request;
 pub use door::{Door, Peer};
-pub use server::{Handler, Server};
+pub use server::{Asker, Handler, Late, Server};
 
 /// What can be asked. One JSON object on one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,74 @@ pub enum Request {
     Ping,
     /// Something in the store changed.
     Nudge,
+    /// A petition.
+    #[serde(untagged)]
+    Petition(Petition),
+}
+
+/// What a user who may not open the store has the daemon do with it: only ever with jobs that run as
+/// that user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Petition {
+    /// All jobs, those after a name.
+    List {
+        /// The last name known already.
+        after: Option<String>,
+    },
+    /// One job.
+    Show {
+        /// Its name.
+        job: String,
+        /// With who changed it when.
+        history: bool,
+    },
+    /// Runs, the newest first.
+    Runs {
+        /// Of this job only.
+        job: Option<String>,
+        /// In one of these states only; all where empty.
+        states: Vec<String>,
+        /// Made at or after this instant.
+        since: Option<UnixMs>,
+        /// Numbered below this one.
+        before: Option<RunId>,
+        /// At most so many.
+        limit: u32,
+        /// With the definitions of their jobs.
+        with_jobs: bool,
+    },
+    /// One run.
+    Look {
+        /// Its number.
+        run: RunId,
+    },
+    /// A run of a job, now.
+    Run {
+        /// The job.
+        job: String,
+        /// Variables for this run only.
+        env: Vec<(String, Raw)>,
+    },
+    /// To end runs.
+    Kill {
+        /// Their numbers.
+        runs: Vec<RunId>,
+    },
+    /// To take back runs that have not started.
+    Cancel {
+        /// Their numbers.
+        runs: Vec<RunId>,
+    },
+    /// What an attempt wrote.
+    Output {
+        /// The run.
+        run: RunId,
+        /// Which attempt.
+        attempt: u32,
+        /// How many bytes of it are known already.
+        from: u64,
+    },
 }
 
 /// What is answered. One JSON object on one line.
@@ -38,6 +109,43 @@ pub enum Reply {
     Refused(String),
     /// The user who asks may not ask that.
     Denied,
+    /// There is no such job or run, or it is not the asking user's.
+    NotFound,
+    /// Rows of the store, to be put into one in memory.
+    Rows {
+        /// The version of the store they are of.
+        version: i64,
+        /// The rows.
+        rows: serde_json::Value,
+        /// Where the next part begins, where there is one.
+        more: Option<String>,
+    },
+    /// The run that was asked for.
+    Asked(RunId),
+    /// A piece of what an attempt wrote.
+    Output {
+        /// What was written, in order.
+        pieces: Vec<Written>,
+        /// Bytes that were written and not kept.
+        dropped: u64,
+        /// How many bytes are known with it.
+        next: u64,
+        /// Whether nothing more will come.
+        done: bool,
+    },
+}
+
+/// Bytes a job wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Whether to standard error.
+    pub err: bool,
+    /// When.
+    pub at: UnixMs,
+    /// How many bytes came before.
+    pub offset: u64,
+    /// The bytes.
+    pub bytes: Raw,
 }
 
 /// What the daemon says of itself.
@@ -53,6 +161,9 @@ pub struct Alive {
     pub beat_age_ms: i64,
     /// Why it works without its store, where it does.
     pub degraded: Option<String>,
+    /// The same as a value.
+    #[serde(default)]
+    pub trouble: Option<Box<Trouble>>,
     /// Schedules in memory.
     pub armed: usize,
     /// Runs alive.
@@ -81,5 +192,8 @@ pub struct Watched {
 /// whoever touches its files then waits and cannot be interrupted.
 pub const SILENT: &str = "does not answer since";
 
-/// Longest line either side reads.
-pub(in crate::control) const LINE_MAX: usize = 64 * 1024;
+/// Longest request.
+pub const LINE_MAX: usize = 64 * 1024;
+
+/// Longest answer.
+pub const ANSWER_MAX: usize = 4 << 20;

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::control::client_line::{ClientLine, Step};
-use crate::control::door::Door;
+use crate::control::door::{Door, Peer};
 use crate::control::{Reply, Request};
 
 /// Most clients at once, and most of one user who is not the owner.
@@ -24,12 +24,33 @@ const CLIENTS_OF_OTHERS: usize = 16;
 pub trait Handler: Send {
     /// Gives the reply to one request.
     fn handle(&mut self, request: Request) -> Reply;
+
+    /// The same, with who asks; nothing where the answer comes later, by [`Late`].
+    fn handle_of(&mut self, _asker: Asker, request: Request) -> Option<Reply> {
+        Some(self.handle(request))
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// The user, as the kernel says.
+    pub peer: Peer,
+    /// To whom a later answer goes: no two clients have the same.
+    pub ticket: u64,
+}
+
+/// Answers that come later; readable when there are some.
+pub trait Late: AsFd + Send {
+    /// Takes them, each with its ticket.
+    fn take_late(&mut self) -> Vec<(u64, Reply)>;
 }
 
 /// A bound socket.
 pub struct Server {
     listener: UnixListener,
     door: Door,
+    late: Option<Box<dyn Late>>,
     /// Given up to take a client where no other descriptor is left, so that clients that cannot be
     /// taken do not keep the loop busy.
     reserve: Option<File>,
@@ -66,8 +87,15 @@ impl Server {
         Ok(Server {
             listener,
             door: Door { owner },
+            late: None,
             reserve: spare(),
         })
+    }
+
+    /// The same with answers that come later.
+    pub fn with_late(mut self, late: Box<dyn Late>) -> Server {
+        self.late = Some(late);
+        self
     }
 
     /// Answers clients for ever.
@@ -77,14 +105,31 @@ impl Server {
         loop {
             let mut fds = vec![PollFd::new(&self.listener, PollFlags::IN)];
             fds.extend(clients.iter().map(|c| PollFd::new(c, c.wants())));
+            fds.extend(self.late.iter().map(|l| PollFd::new(l, PollFlags::IN)));
             let _ = poll(&mut fds, None);
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-            let mut served = ready[1..].iter();
+            drop(fds);
+            let mut served = ready[1..=clients.len()].iter();
             clients.retain_mut(|client| {
                 !served.next().is_some_and(|r| *r) || self.serve_one(client, handler)
             });
+            self.pass_on_late(&mut clients);
             if ready[0] {
                 self.accept(&mut clients, &mut came);
+            }
+        }
+    }
+
+    /// Gives later answers to those who still wait for them.
+    fn pass_on_late(&mut self, clients: &mut Vec<ClientLine>) {
+        let late = self.late.as_mut().map_or(Vec::new(), |l| l.take_late());
+        for (ticket, reply) in late {
+            if let Some(at) = clients.iter().position(|c| c.since == ticket) {
+                let reply = self.door.veil(clients[at].peer, reply);
+                clients[at].reply(&reply);
+                if clients[at].go_on() != Step::Waits {
+                    clients.remove(at);
+                }
             }
         }
     }
@@ -96,12 +141,19 @@ impl Server {
             Step::Done => return false,
             Step::Garbled => {}
             Step::Asked(request) => {
-                let reply = if self.door.admits(client.peer, &request) {
-                    self.door.veil(client.peer, handler.handle(*request))
-                } else {
-                    Reply::Denied
+                let asker = Asker {
+                    peer: client.peer,
+                    ticket: client.since,
                 };
-                client.reply(&reply);
+                let reply = match self.door.admits(client.peer, &request) {
+                    true => handler.handle_of(asker, *request),
+                    false => Some(Reply::Denied),
+                };
+                let Some(reply) = reply else {
+                    client.wait();
+                    return true;
+                };
+                client.reply(&self.door.veil(client.peer, reply));
             }
         }
         // Most take their answer at once.

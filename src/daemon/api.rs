@@ -4,11 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock::{Clock, Now};
-use crate::control::{Alive, Handler, Reply, Request, Watched};
+use crate::control::{Alive, Asker, Handler, Reply, Request, Watched};
+use crate::daemon::ailment::Said;
 use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell};
 use crate::daemon::guardian::STEADY_MS;
 use crate::daemon::mailbox::Sender;
+use crate::daemon::petitions::Desk;
 use crate::daemon::pulse::Pulse;
 
 /// How long the firing loop is waited for before it is said how old its last beat is.
@@ -20,10 +22,11 @@ pub struct Api {
     keeper: Sender<Keep>,
     pulse: Arc<Pulse>,
     clock: Arc<dyn Clock>,
-    degraded: Arc<Mutex<Option<String>>>,
+    trouble: Said,
     condition: Arc<Condition>,
     watched: Arc<Mutex<Watched>>,
     since: Now,
+    desk: Option<Desk>,
     /// The round in which the firing loop was waited for in vain.
     hangs_at: Option<u64>,
 }
@@ -31,11 +34,9 @@ pub struct Api {
 impl Api {
     /// A handler that speaks for the given threads.
     pub fn new(
-        firing: Sender<Tell>,
-        keeper: Sender<Keep>,
-        pulse: Arc<Pulse>,
+        (firing, keeper, pulse): (Sender<Tell>, Sender<Keep>, Arc<Pulse>),
         clock: Arc<dyn Clock>,
-        (degraded, condition): (Arc<Mutex<Option<String>>>, Arc<Condition>),
+        (trouble, condition): (Said, Arc<Condition>),
         watched: Arc<Mutex<Watched>>,
     ) -> Api {
         let since = clock.now();
@@ -44,12 +45,19 @@ impl Api {
             keeper,
             pulse,
             clock,
-            degraded,
+            trouble,
             condition,
             watched,
             since,
+            desk: None,
             hangs_at: None,
         }
+    }
+
+    /// The same with a desk for petitions.
+    pub fn with_desk(mut self, desk: Desk) -> Api {
+        self.desk = Some(desk);
+        self
     }
 
     /// Asks the firing loop itself to come round, so that the answer proves that it does.
@@ -67,14 +75,17 @@ impl Api {
         }
         self.hangs_at = (self.pulse.rounds() == before).then_some(before);
         let (armed, live) = self.pulse.counts();
-        let store = self.degraded.lock().unwrap_or_else(|e| e.into_inner());
-        let degraded = self.condition.degraded(store.clone(), self.clock.now());
+        let trouble = self.trouble.lock().unwrap_or_else(|e| e.into_inner());
+        let trouble = trouble.clone();
+        let now = self.clock.now();
+        let store = trouble.as_ref().map(|t| t.told(now.wall));
         Alive {
             pid: rustix::process::getpid().as_raw_nonzero().get(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             since: self.since.wall,
             beat_age_ms: self.pulse.age_ms(self.clock.now()),
-            degraded,
+            degraded: self.condition.degraded(store, now),
+            trouble: trouble.map(Box::new),
             armed,
             live,
             watched: self.watched(),
@@ -100,6 +111,17 @@ impl Handler for Api {
                 self.keeper.send(Keep::Look);
                 Reply::Done
             }
+            Request::Petition(_) => Reply::Denied,
+        }
+    }
+
+    fn handle_of(&mut self, asker: Asker, request: Request) -> Option<Reply> {
+        match request {
+            Request::Petition(petition) => match &self.desk {
+                Some(desk) => desk.hand_in(asker, petition),
+                None => Some(Reply::Denied),
+            },
+            request => Some(self.handle(request)),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::store::{self, Store};
 /// so that none is lost to a fault in between; after a crash everything is read anew.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Names of jobs; none stands for the queues.
+    /// Names of jobs; none stands for the queues and for whether runs may start.
     waiting: VecDeque<Option<String>>,
 }
 
@@ -37,7 +37,10 @@ impl Changes {
                 break;
             }
             while let Some(change) = self.waiting.front() {
-                facts.push(fact(store, zones, change.as_deref())?);
+                match change {
+                    None => facts.extend(queue_facts(store)?),
+                    Some(name) => facts.push(fact(store, zones, name)?),
+                }
                 self.waiting.pop_front();
             }
         }
@@ -46,10 +49,16 @@ impl Changes {
     }
 }
 
-fn fact(store: &mut Store, zones: &Zones, change: Option<&str>) -> store::Result<Fact> {
-    let Some(name) = change else {
-        return Ok(Fact::Queues(store.queues()?));
-    };
+/// The queues, and whether any run may start.
+///
+/// # Errors
+/// Those of the store.
+pub fn queue_facts(store: &Store) -> store::Result<Vec<Fact>> {
+    let draining = Fact::Draining(store.drain()?.is_some());
+    Ok(vec![Fact::Queues(store.queues()?), draining])
+}
+
+fn fact(store: &mut Store, zones: &Zones, name: &str) -> store::Result<Fact> {
     let owing = store.owing(name)?;
     let mut owing = zones.arm(store, owing)?;
     let job = match Definition::read(store, name)? {

@@ -1,8 +1,8 @@
 //! The core: the process that keeps time.
 //!
-//! Four threads. *Firing* decides and touches nothing that can block it but the ring. *Store* is
-//! the only writer of the store. *Spawner* talks to the workers. *Api* answers the socket. They
-//! share nothing but channels, a pulse and one line of text that says what is wrong.
+//! Five threads. *Firing* decides and touches nothing that can block it but the ring. *Store* is
+//! the only writer of the store. *Spawner* talks to the workers. *Api* answers the socket,
+//! *petitions* does for other users what they ask of the store there. They share nothing but channels, a pulse and one line of text that says what is wrong.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -12,19 +12,22 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
-use crate::control::Server;
+use crate::control::{Late, Server};
+use crate::crash;
 use crate::daemon::alarm::Alarm;
 use crate::daemon::api::Api;
 use crate::daemon::condition::Condition;
 use crate::daemon::fact::{Batch, Fact};
-use crate::daemon::firing::Firing;
+use crate::daemon::firing::{Firing, Seam};
 use crate::daemon::link::GOODBYE;
 use crate::daemon::lock::{make_dir, take_lock};
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
+use crate::daemon::opening::open_and_begin;
 use crate::daemon::order::Host;
 use crate::daemon::outputs::{Outputs, output_of};
+use crate::daemon::petitions::{Desk, Petitions};
 use crate::daemon::pulse::Pulse;
-use crate::daemon::recovery::{BeginError, Begun, Birth, Rings, begin_with};
+use crate::daemon::recovery::{BeginError, Begun, Birth};
 use crate::daemon::refuge::Refuge;
 use crate::daemon::restarts::{Restarts, Trouble};
 use crate::daemon::scribe::Scribe;
@@ -32,8 +35,8 @@ use crate::daemon::spawner::{Errand, Hand, Spawner};
 use crate::daemon::successor::{Guarded, Kin};
 use crate::model::{Fence, Holding, Note};
 use crate::process::{Pool, identity};
-use crate::schedule::Zone;
-use crate::store::{Store, StoreError, StoredOutput};
+use crate::schedule::{UnixMs, Zone};
+use crate::store::{StoreError, StoredOutput};
 
 /// What the firing thread is told.
 #[derive(Debug)]
@@ -57,8 +60,8 @@ pub enum Keep {
     Forget(Fence),
     /// Something in the store may have changed.
     Look,
-    /// Record what there is and end.
-    Stop,
+    /// Record what there is and end. What was due up to this instant is decided, nothing later is.
+    Stop(UnixMs),
 }
 
 /// Why the core could not start, or how it ended.
@@ -100,6 +103,8 @@ pub struct Setup {
     pub slots: u32,
     /// Most starts a second of runs that make up for what was missed.
     pub start_rate: u32,
+    /// Whether other users may work with their own jobs through the socket.
+    pub for_users: bool,
     /// What the guardian knows of the cores before, where there were some.
     pub again: Option<Restarts>,
     /// The guardian.
@@ -129,7 +134,6 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         make_dir(dir)?;
     }
     let _held = take_lock(&setup.paths)?;
-    let store = Store::open(&setup.paths.store)?;
     let boot_id = identity::boot_id().map_err(|e| io_error("cannot tell the boot", e))?;
     let refuge = Refuge::of(&setup.paths.spool);
     let mut pool = open_pool(&setup, &refuge, &boot_id)?;
@@ -142,14 +146,12 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         slots: setup.slots,
         again: setup.again.is_some(),
     };
-    let rings = Rings::open(&setup.paths.ring(), Some(refuge.clone()))
-        .map_err(|source| io_error("cannot use the ring", source))?;
-    let mut begun = begin_with(store, rings, holdings.clone(), &birth, &setup.zone, now).map_err(
-        |e| match e {
-            BeginError::Store(e) => CoreError::Store(e),
-            BeginError::Ring(source) => io_error("cannot use the ring", source),
-        },
-    )?;
+    let begun = open_and_begin(&setup.paths, &refuge, &holdings, &birth, &setup.zone, now);
+    let mut begun = begun.map_err(|e| match e {
+        BeginError::Store(e) => CoreError::Store(e),
+        BeginError::Ring(source) => io_error("cannot use the ring", source),
+    })?;
+    crash::point("recovered");
     begun.found.world.set_start_rate(setup.start_rate);
     // Output is taken out of the slots before these are told to forget it.
     let outputs = Arc::new(Outputs::with_logs(&setup.paths.logs));
@@ -170,8 +172,7 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
     for note in setup.again.iter().flat_map(|again| again.notes(now.wall)) {
         begun.keeper.store_mut().note(&note)?;
     }
-    let everybody = setup.paths == Paths::system() && rustix::process::geteuid().is_root();
-    let server = Server::bind_for(&setup.paths.socket, everybody)
+    let server = Server::bind_for(&setup.paths.socket, setup.for_users)
         .map_err(|source| io_error("cannot listen on the socket", source))?;
     keep_time(
         setup,
@@ -185,6 +186,9 @@ pub fn run(setup: Setup) -> Result<(), CoreError> {
         },
     )
 }
+
+/// The seams of the firing side are crash points.
+const SEAM: Seam = crash::point;
 
 fn open_pool(setup: &Setup, refuge: &Refuge, boot_id: &str) -> Result<Pool, CoreError> {
     let (slots, clock) = (setup.paths.slots(), Arc::clone(&setup.clock));
@@ -220,7 +224,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let pulse = Arc::new(Pulse::new(Arc::clone(&link)));
     let health = (Arc::default(), Arc::new(Condition::default()));
     let alarm = Alarm::new().map_err(wire)?;
-    let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, |_| {});
+    let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, SEAM);
     let mut hand = Hand(errand_tx.clone());
     firing.restart_unstarted(&begun.found.unstarted, &mut hand, parts.now.wall);
 
@@ -243,20 +247,14 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         &setup.paths,
     )
     .map_err(wire)?;
-    let mut api = Api::new(
-        firing_tx.clone(),
-        keeper_tx.clone(),
-        Arc::clone(&pulse),
-        Arc::clone(&setup.clock),
-        health.clone(),
-        watched,
-    );
     let spawner = named("spawner", move || spawner.run());
     let scribe = named("store", move || scribe.run());
-    named("api", move || parts.server.serve(&mut api));
-    let clock = Arc::clone(&setup.clock);
-    let (to_keeper, beat_ms) = (keeper_tx.clone(), setup.beat_ms);
-    let facts = begun.facts;
+    let voices = (firing_tx.clone(), keeper_tx.clone(), Arc::clone(&pulse));
+    let api = Api::new(voices, Arc::clone(&setup.clock), health.clone(), watched);
+    let desk = Desk::new(&setup.paths, Arc::clone(&setup.clock), keeper_tx.clone());
+    listen(parts.server, api, desk.map_err(wire)?);
+    let (clock, beats) = (Arc::clone(&setup.clock), Arc::clone(&pulse));
+    let (to_keeper, beat_ms, facts) = (keeper_tx.clone(), setup.beat_ms, begun.facts);
     let firing = named("firing", move || {
         fire(
             firing, facts, &firing_rx, &to_keeper, &mut hand, &alarm, &*clock, &pulse, &health.1,
@@ -269,13 +267,20 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     link.say(GOODBYE);
     firing_tx.send(Tell::Stop);
     join(firing);
-    keeper_tx.send(Keep::Stop);
+    keeper_tx.send(Keep::Stop(beats.wall()));
     join(scribe);
     errand_tx.send(Errand::Leave);
     join(spawner);
     // The lock still is ours, so nobody else can have bound the socket.
     let _ = std::fs::remove_file(&setup.paths.socket);
     Ok(())
+}
+
+/// The threads that answer the socket.
+fn listen(server: Server, api: Api, (desk, petitions, late): (Desk, Petitions, Box<dyn Late>)) {
+    let mut api = api.with_desk(desk);
+    named("petitions", move || petitions.run());
+    named("api", move || server.with_late(late).serve(&mut api));
 }
 
 /// The firing loop.

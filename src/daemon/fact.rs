@@ -54,7 +54,9 @@ pub enum Fact {
         /// What its worker says.
         report: Report,
     },
-    /// Something was done to end an attempt.
+    /// Whether no run may start.
+    Draining(bool),
+    /// Something was done or noticed about an attempt.
     Step {
         /// Its claim.
         fence: Fence,

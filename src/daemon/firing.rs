@@ -11,8 +11,7 @@ use crate::daemon::order::Host;
 use crate::daemon::ring::{Appended, Ring, belongs, told, without_output};
 use crate::engine::{Over, Phase, Plan, World, plan};
 use crate::model::{
-    Back, Ended, Fence, Gap, Level, MissReason, Note, Outcome, Record, Report, RunId, Spawned,
-    StopCause,
+    Back, Ended, Fence, Gap, MissReason, Note, Outcome, Record, Report, RunId, Spawned, StopCause,
 };
 use crate::process::Step;
 use crate::schedule::UnixMs;
@@ -106,6 +105,7 @@ impl Firing {
                 (self.seam)("appended");
                 self.world.apply(&record);
                 match &record {
+                    Record::Fire(fire) => records.extend(self.world.outlived(fire)),
                     Record::Start(start) => starts.push(start.run),
                     Record::Ended(ended) => self.ends.wait(self.batch + 1, now.mono, ended),
                     _ => {}
@@ -214,7 +214,7 @@ impl Firing {
             self.append(&record);
             self.world.rewind(&back);
             records.push(record);
-            records.push(step_note(now.wall, stepped));
+            records.push(Record::Note(Note::clock(now.wall, stepped)));
             return;
         } else if slept > LATE_MS {
             gap(last.wall, MissReason::Asleep)
@@ -224,7 +224,7 @@ impl Firing {
             gap(last.wall, MissReason::Overload)
         } else {
             if stepped.abs() > 1_000 {
-                records.push(step_note(now.wall, stepped));
+                records.push(Record::Note(Note::clock(now.wall, stepped)));
             }
             return;
         };
@@ -267,7 +267,8 @@ impl Firing {
                     records.push(record);
                 }
             }
-            Fact::Step { fence, step } => records.extend(self.step_of_ending(fence, step)),
+            Fact::Draining(draining) => self.world.drain(draining),
+            Fact::Step { fence, step } => records.extend(self.step_of(fence, step)),
             Fact::Ended { fence, report } => self.world.over(fence, over(report)),
             Fact::Lost { fence, reason } => {
                 let at = self.last.wall;
@@ -306,12 +307,12 @@ impl Firing {
         }))
     }
 
-    fn step_of_ending(&self, fence: Fence, step: Step) -> Option<Record> {
+    fn step_of(&self, fence: Fence, step: Step) -> Option<Record> {
         let live = self.world.live_runs().find(|l| l.run.fence == fence)?;
         Some(Record::Note(Note {
             at: step.at,
             level: step.level,
-            kind: "kill".to_owned(),
+            kind: step.kind,
             job: Some(live.run.job.clone()),
             run: Some(live.run.run),
             text: step.text,
@@ -386,15 +387,4 @@ fn over(report: Report) -> Over {
         at: report.ended_at,
         report: Some(report),
     }
-}
-
-fn step_note(at: UnixMs, ms: i64) -> Record {
-    Record::Note(Note {
-        at,
-        level: Level::Info,
-        kind: "clock".to_owned(),
-        job: None,
-        run: None,
-        text: format!("the wall clock was set by {ms} ms"),
-    })
 }

@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::clock::Clock;
+use crate::crash;
 use crate::daemon::core::timespec;
 use crate::daemon::link;
 use crate::daemon::notify::{Notifier, VARIABLES};
@@ -153,6 +154,7 @@ impl Guardian<'_> {
         }
         // The beats leave through descriptor 0, the one that can be passed on without a fork.
         let mut core = command.stdin(Stdio::from(theirs)).spawn()?;
+        crash::point("guardian spawned");
         let pid = Pid::from_child(&core);
         match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(exit) => Ok(Ward {

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::config::Paths;
 use crate::daemon::core::{CoreError, io_error};
 use crate::process::identity;
+use crate::process::own_file::open_own;
 use crate::store::StoreError;
 
 /// How often, and at what pauses, a lock is tried that a dying process still holds.
@@ -18,13 +19,7 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 /// Takes the lock that says who keeps time here; held as long as the file is open.
 pub(in crate::daemon) fn take_lock(paths: &Paths) -> Result<File, CoreError> {
     let fail = |source| io_error("cannot take the lock", source);
-    let mut options = File::options();
-    options.read(true).write(true).mode(0o600);
-    // Making a file waits for a disk that is frozen; whoever holds the lock is to be named then.
-    let mut file = options
-        .open(paths.lock())
-        .or_else(|_| options.create(true).truncate(false).open(paths.lock()))
-        .map_err(fail)?;
+    let mut file = open_own(&paths.lock()).map_err(fail)?;
     let mut tries = 0;
     while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         let mut pid = String::new();

@@ -146,10 +146,12 @@ impl Outputs {
     }
 }
 
-/// Output may hold secrets, whatever the directory allows.
+/// Writes a file that takes the place of whatever is there: nothing is followed or waited for. Output
+/// may hold secrets, whatever the directory allows.
 fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let _ = std::fs::remove_file(path);
     let mut options = std::fs::File::options();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create_new(true).mode(0o600);
     options.open(path)?.write_all(bytes)
 }
 

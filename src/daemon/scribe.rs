@@ -1,7 +1,6 @@
 //! The store thread: the loop around the keeper.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use std::os::fd::OwnedFd;
 
@@ -10,13 +9,19 @@ use rustix::fs::inotify;
 
 use crate::clock::{Clock, Now};
 use crate::config::Paths;
+use crate::crash;
+use crate::daemon::ailment::{Ailment, Said, note};
+use crate::daemon::care::{Care, Fault, PATIENCE};
 use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell, timespec};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
+use crate::daemon::mend;
 use crate::daemon::pruner::{Pruner, Scope};
 use crate::daemon::spawner::Errand;
-use crate::model::Note;
+use crate::model::{Level, Note};
+use crate::process::identity;
+use crate::schedule::UnixMs;
 
 /// How often the store is told that the daemon is alive, where nothing else is written.
 const ALIVE_MS: i64 = 60_000;
@@ -35,6 +40,9 @@ const ROUND_MS: i64 = 3_600_000;
 /// The pause before what could not be recorded is tried again.
 const RETRY_MS: i64 = 100;
 
+/// The pause before making the store anew is tried again.
+const MEND_MS: i64 = 5_000;
+
 /// The store thread.
 pub struct Scribe {
     keeper: Keeper,
@@ -42,15 +50,19 @@ pub struct Scribe {
     firing: Sender<Tell>,
     spawner: Sender<Errand>,
     clock: Arc<dyn Clock>,
-    degraded: Arc<Mutex<Option<String>>>,
+    ailment: Ailment,
+    care: Care,
+    paths: Paths,
     condition: Arc<Condition>,
     writes: OwnedFd,
-    dir: PathBuf,
     told_alive: i64,
     pruner: Pruner,
     /// When the next round of pruning may begin, on the clock that goes on in a sleep.
     prune_at: i64,
-    notes: Vec<Note>,
+    /// Events that could not be written yet.
+    untold: Vec<Note>,
+    /// Not before this instant is the store made anew, milliseconds since boot.
+    mend_at: i64,
 }
 
 impl Scribe {
@@ -64,7 +76,7 @@ impl Scribe {
         firing: Sender<Tell>,
         spawner: Sender<Errand>,
         clock: Arc<dyn Clock>,
-        (degraded, condition): (Arc<Mutex<Option<String>>>, Arc<Condition>),
+        (said, condition): (Said, Arc<Condition>),
         paths: &Paths,
     ) -> std::io::Result<Scribe> {
         let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
@@ -75,56 +87,60 @@ impl Scribe {
             .map_or_else(|| paths.home.clone(), std::path::Path::to_path_buf);
         // The directory is watched, not the file: SQLite's WAL comes and goes in it.
         inotify::add_watch(&writes, &dir, inotify::WatchFlags::MODIFY)?;
-        let told_alive = clock.now().boot;
+        let now = clock.now();
+        let boot_id = identity::boot_id()?;
         Ok(Scribe {
+            ailment: Ailment::new(said, paths.store.clone()),
+            care: Care::new(paths, &boot_id, now),
+            paths: paths.clone(),
             keeper,
             mailbox,
             firing,
             spawner,
             clock,
-            degraded,
             condition,
             writes,
-            dir,
-            told_alive,
+            told_alive: now.boot,
             pruner: Pruner::new(&paths.logs, Scope::default()),
-            prune_at: told_alive + ALIVE_MS,
-            notes: Vec::new(),
+            prune_at: now.boot + ALIVE_MS,
+            untold: Vec::new(),
+            mend_at: now.boot,
         })
     }
 
     /// Records and looks until told to stop.
     pub fn run(mut self) {
-        // Locks are waited for here in short steps, so that facts keep flowing.
-        let patience = std::time::Duration::from_millis(50);
         let mut pause = None;
-        if let Err(e) = self.keeper.store().set_patience(patience) {
-            *self.degraded.lock().unwrap_or_else(|e| e.into_inner()) = Some(e.to_string());
-        }
+        // Neither fails; without them it only takes longer.
+        let _ = self.keeper.store().set_patience(PATIENCE);
+        let _ = self.keeper.store().checkpoint_by_hand();
+        self.keeper
+            .put_refused_into(self.paths.spool.join("refused"));
         loop {
             let stop = self.take_messages();
             let now = self.clock.now();
             let (look_at, fault) = self.step(now);
-            if stop && (self.keeper.behind() == 0 || self.give_up()) {
-                let _ = self.keeper.store_mut().touch_session(now.wall, true);
+            if let Some(decided) = stop
+                && (self.keeper.behind() == 0 || self.give_up())
+            {
+                let _ = self.keeper.store_mut().touch_session(decided, true);
                 return;
             }
             self.alive(now, fault);
-            self.tell();
             pause = self.sleep(now, look_at, fault, pause);
         }
     }
 
-    /// Says whether to stop.
-    fn take_messages(&mut self) -> bool {
-        let mut stop = false;
+    /// Says whether to stop, and up to which instant everything is decided.
+    fn take_messages(&mut self) -> Option<UnixMs> {
+        let mut stop = None;
         for message in self.mailbox.take() {
             match message {
                 Keep::Batch(batch) => self.keeper.take(batch),
                 Keep::Forget(fence) => self.keeper.forget_output(fence),
-                Keep::Note(note) => self.notes.push(note),
+                Keep::Note(note) => self.untold.push(note),
                 Keep::Look => {}
-                Keep::Stop => stop = true,
+                Keep::Stop(decided) => stop = Some(decided),
             }
         }
         stop
@@ -133,24 +149,83 @@ impl Scribe {
     fn step(&mut self, now: Now) -> (Option<i64>, bool) {
         self.condition.step_begins(now);
         let result = self.keeper.step(now.wall);
-        self.condition.step_ended();
-        let fault = self.keeper.fault().map(|f| self.describe(f));
+        let fault = self.keeper.fault().cloned();
         let failed = fault.is_some();
-        *self.degraded.lock().unwrap_or_else(|e| e.into_inner()) = fault;
-        let Ok(kept) = result else {
-            return (None, true);
-        };
+        // Before a worker is told to forget anything.
+        let behind = self.care.follow(self.keeper.store_mut(), now);
+        let kept = result.unwrap_or_default();
         for fact in kept.facts {
             self.firing.send(Tell::Fact(fact));
         }
+        crash::point("before collect");
         for fence in kept.collected {
             self.spawner.send(Errand::Collected(fence));
         }
-        (kept.look_at, failed)
+        let idle = !failed && self.keeper.behind() == 0;
+        let seen = self.care.look(&mut self.keeper, idle, now);
+        let worst = |f: &Fault| f.0.wants_rebuild();
+        let fault = match (fault, seen) {
+            (Some(fault), Some(seen)) if !worst(&fault) && worst(&seen) => Some(seen),
+            (fault, seen) => fault.or(seen).or(behind),
+        };
+        let fault = fault.map(|fault| self.care.judge(fault));
+        let mended = fault.as_ref().filter(|f| worst(f)).cloned();
+        let told = self.ailment.saw(fault, self.keeper.waiting(), now);
+        self.untold.extend(told);
+        let mended = mended.is_some_and(|fault| self.mend(&fault, now));
+        self.tell(failed && !mended);
+        self.condition.step_ended();
+        (kept.look_at.filter(|_| !mended), failed)
     }
 
-    fn describe(&self, fault: &str) -> String {
-        format!("{fault} ({})", self.dir.display())
+    /// Makes the store anew and goes on over it. Says whether it could.
+    fn mend(&mut self, fault: &Fault, now: Now) -> bool {
+        if now.boot < self.mend_at {
+            return false;
+        }
+        self.mend_at = now.boot + MEND_MS;
+        self.care.let_go();
+        let (live, numbers) = (self.keeper.store(), self.keeper.numbers_end());
+        let mended = mend::make(&self.paths, Some(live), fault.0, numbers)
+            .and_then(|made| mend::put_in_place(&self.paths, made, now.wall));
+        let text = match mended {
+            Ok(mut mended) => {
+                if mended.lost {
+                    // What fails here is found to be running at the next start, and settled then.
+                    let _ = mended.store.distrust_claims();
+                }
+                let ring = mend::ring_entries(&self.paths);
+                match self.keeper.go_on_over(mended.store, &ring, now.wall) {
+                    Ok(old) => {
+                        old.abandon();
+                        Ok(mended.text)
+                    }
+                    Err(e) => Err(e.to_string()),
+                }
+            }
+            Err(e) => Err(e.to_string()),
+        };
+        let (text, done) = match text {
+            Ok(done) => (format!("{}; {done}", fault.1), true),
+            Err(why) => (format!("{}; it cannot be made anew: {why}", fault.1), false),
+        };
+        eprintln!("crake: {text}");
+        if done {
+            self.care.made_anew(now);
+            self.untold.push(note(now.wall, Level::Error, text));
+        }
+        done
+    }
+
+    /// Writes events; those that cannot be written wait.
+    fn tell(&mut self, fault: bool) {
+        self.untold.extend(self.care.take_notes());
+        while !fault && let Some(note) = self.untold.first() {
+            if self.keeper.store_mut().note(note).is_err() {
+                break;
+            }
+            self.untold.remove(0);
+        }
     }
 
     /// At the end what could not be recorded stays in the ring; it is tried for a moment only.
@@ -163,16 +238,6 @@ impl Scribe {
             }
         }
         true
-    }
-
-    /// Writes the notes that stand in no batch; those that cannot be written wait.
-    fn tell(&mut self) {
-        while let Some(note) = self.notes.first() {
-            if self.keeper.store_mut().note(note).is_err() {
-                return;
-            }
-            self.notes.remove(0);
-        }
     }
 
     fn alive(&mut self, now: Now, fault: bool) {
@@ -208,8 +273,8 @@ impl Scribe {
         // After a fault what is due at once is tried again as slowly as the rest.
         let until = look_at.filter(|_| !fault).map(|at| (at - now.wall).max(0));
         let retry = fault.then_some(RETRY_MS);
-        let longest = [until, retry, pause, Some(ALIVE_MS)];
-        let timeout = longest.into_iter().flatten().min().unwrap_or(ALIVE_MS);
+        let longest = [until, retry, pause, Some(self.care.rest())];
+        let timeout = longest.into_iter().flatten().min().unwrap_or(RETRY_MS);
         let written = {
             let mut fds = [
                 PollFd::new(&self.mailbox, PollFlags::IN),

@@ -1,5 +1,6 @@
 //! Recording decisions in the order in which they were made, where a set-back clock lies between.
 
+use crate::crash;
 use crate::daemon::zones::Zones;
 use crate::model::{Record, RunId};
 use crate::schedule::UnixMs;
@@ -18,6 +19,7 @@ pub fn record_in_order(
     ring_seq: Option<i64>,
     now: UnixMs,
 ) -> store::Result<Vec<(RunId, RunId)>> {
+    crash::point("before commit");
     let mut renumbered = Vec::new();
     let mut rest = records;
     while let Some(at) = rest.iter().position(|r| matches!(r, Record::Back(_))) {
@@ -27,6 +29,7 @@ pub fn record_in_order(
         rest = after;
     }
     renumbered.extend(store.record(rest, ring_seq, now)?);
+    crash::point("committed");
     Ok(renumbered)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::crash;
 use crate::daemon::core::{Keep, Tell};
 use crate::daemon::fact::{Carrier, Fact};
 use crate::daemon::mailbox::{Mailbox, Sender};
@@ -78,7 +79,10 @@ impl Spawner {
         loop {
             for errand in self.errands.take() {
                 match errand {
-                    Errand::Start(order) => self.start(&order),
+                    Errand::Start(order) => {
+                        self.start(&order);
+                        crash::point("order sent");
+                    }
                     Errand::Stop(fence, cause, grace) => self.pool.stop(fence, cause, grace),
                     Errand::Collected(fence) => self.pool.collected(fence),
                     Errand::CutOff(cut_off) => self.cut_off(cut_off),

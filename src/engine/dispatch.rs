@@ -39,6 +39,9 @@ pub(in crate::engine) fn take_back(world: &World, now: UnixMs, plan: &mut Plan) 
 
 /// Starts what may start, each in its turn: see [`crate::engine::turn`].
 pub(in crate::engine) fn dispatch(world: &World, now: UnixMs, plan: &mut Plan) {
+    if world.draining {
+        return;
+    }
     let mut room = Room::of(world);
     let mut fence = world.next_fence;
     let mut lanes = lanes(world);

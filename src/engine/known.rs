@@ -52,6 +52,8 @@ pub struct LiveRun {
     pub phase: Phase,
     /// Why it is to be ended, once somebody said so, and whether its worker was told.
     pub stop: Option<(StopCause, bool)>,
+    /// How many fires of its job have come since it is alive.
+    pub outlived: u32,
 }
 
 /// What is known of one job.

@@ -11,6 +11,7 @@ mod dispatch;
 mod due;
 mod known;
 mod numbers;
+mod outlive;
 mod pace;
 mod rewind;
 mod settle;

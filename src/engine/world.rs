@@ -32,6 +32,7 @@ pub struct World {
     pub(in crate::engine) boot_id: String,
     pub(in crate::engine) evicted: HashMap<ScheduleId, (UnixMs, u64)>,
     pub(in crate::engine) epoch: u64,
+    pub(in crate::engine) draining: bool,
 }
 
 /// The waiting runs of a queue in their turn: those that are on time, and those that make up for
@@ -147,6 +148,11 @@ impl World {
         self.queues = queues;
     }
 
+    /// Whether those alive may end and no other run may start.
+    pub fn drain(&mut self, draining: bool) {
+        self.draining = draining;
+    }
+
     /// A definition that queued runs need.
     pub fn know_job(&mut self, job: Arc<Job>) {
         let name = job.name.clone();
@@ -192,6 +198,7 @@ impl World {
                 run,
                 phase,
                 stop: None,
+                outlived: 0,
             },
         );
     }

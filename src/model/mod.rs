@@ -7,6 +7,7 @@ mod attempt;
 mod backoff;
 mod dsn;
 mod duration;
+mod evidence;
 mod follow;
 mod id;
 mod job;
@@ -20,14 +21,17 @@ mod rows;
 mod run;
 mod secret;
 mod source;
+mod trouble;
 mod verdict;
 mod watch;
 mod words;
+mod worker;
 
 pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
 pub use backoff::Backoff;
 pub use dsn::{Address, Dsn, DsnError, SslMode};
 pub use duration::{DurationError, format_duration, parse_duration};
+pub use evidence::{Condition, Evidence, LONG_WAIT_MS, QUIET_MS, Subject, Wait, WaitFor};
 pub use follow::{Follow, Whence};
 pub use id::{Fence, RunId, ScheduleId};
 pub use job::{
@@ -45,9 +49,11 @@ pub use rows::{Cell, Rows};
 pub use run::{Origin, Outcome, QueuedRun, RunState};
 pub use secret::Secret;
 pub use source::{PasswordFrom, PoolLimits, Source, SourceEngine};
+pub use trouble::{Holder, Trouble, TroubleKind};
 pub use verdict::{MissReason, Verdict};
 pub use watch::{
     Advance, Deliver, Floor, Initial, LastResult, Mark, Memory, Mode, NextPoll, Page, PollId,
     PollLog, PollOutcome, Threshold, Trigger, Watch, WatchState,
 };
 pub use words::UnknownWord;
+pub use worker::{BEAT_LOST_MS, Carried, SlotLook, WorkerState};

@@ -287,6 +287,18 @@ impl Note {
         }
     }
 
+    /// A note on a wall clock that was set.
+    pub fn clock(at: UnixMs, ms: i64) -> Note {
+        Note {
+            at,
+            level: Level::Info,
+            kind: "clock".to_owned(),
+            job: None,
+            run: None,
+            text: format!("the wall clock was set by {ms} ms"),
+        }
+    }
+
     /// A note on a run that is being ended.
     pub fn stop(at: UnixMs, job: &str, run: RunId, why: StopCause) -> Note {
         Note {

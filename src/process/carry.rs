@@ -9,6 +9,7 @@ use crate::clock::Now;
 use crate::model::{Command, Exit, Fence, Order, Output, Report, StopCause};
 use crate::process::capture::{Recorder, Stream};
 use crate::process::cgroup::Cgroup;
+use crate::process::evidence::Signs;
 use crate::process::ladder::{Climb, Ladder, collect};
 use crate::process::launch::Launched;
 use crate::process::meter::Meter;
@@ -59,7 +60,7 @@ pub(in crate::process) struct Run {
     worker: i32,
     pub(in crate::process) meter: Meter,
     pub(in crate::process) started_at: UnixMs,
-    started_boot: i64,
+    pub(in crate::process) started_boot: i64,
     heard_boot: i64,
     pub(in crate::process) recorder: Recorder,
     pub(in crate::process) ended: Option<(Exit, Now)>,
@@ -132,6 +133,18 @@ impl Run {
         let pidfd = Pid::from_raw(self.pid).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
         // Without it (no file descriptor to be had) SIGCHLD wakes the worker all the same.
         self.pidfd = pidfd.and_then(Result::ok);
+    }
+
+    /// What is known here of how the attempt fares.
+    pub fn signs(&self, now: Now) -> Signs {
+        Signs {
+            fence: self.fence,
+            now,
+            started_boot: self.started_boot,
+            heard_boot: self.heard_boot,
+            out_bytes: self.recorder.total(),
+            reaped_cpu_ms: self.cpu_ms,
+        }
     }
 
     /// The order for the line that verifies the work, where there is one and the job has ended so

@@ -14,7 +14,7 @@ use crate::model::Level;
 use crate::process::cgroup::Cgroup;
 use crate::process::identity::stat;
 use crate::process::reap::{Death, Reaped, reap};
-use crate::process::step::{Step, processes, seconds};
+use crate::process::step::{Step, kill, processes, seconds};
 use crate::process::tree::{children, descendants, signal_if};
 
 /// How long killing is tried before those left are called unkillable, milliseconds. Longer than
@@ -155,7 +155,12 @@ impl Ladder {
     fn note(&mut self, now: Now, level: Level, text: String) {
         if self.asked || level == Level::Error {
             let at = now.wall;
-            self.steps.push(Step { at, level, text });
+            self.steps.push(Step {
+                at,
+                level,
+                kind: kill(),
+                text,
+            });
         }
     }
 }

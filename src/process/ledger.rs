@@ -22,9 +22,9 @@ const HEADER: usize = 12;
 
 /// A place in the file: where it begins and how long it is.
 #[derive(Clone, Copy)]
-struct Spot {
-    at: usize,
-    len: usize,
+pub(in crate::process) struct Spot {
+    pub at: usize,
+    pub len: usize,
 }
 
 const WORKER: Spot = Spot { at: 0, len: 512 };
@@ -119,7 +119,8 @@ pub fn decode_ledger(bytes: &[u8]) -> Entries {
     }
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8], spot: Spot) -> Option<T> {
+/// What a place holds; nothing where it is empty or damaged.
+pub(in crate::process) fn decode<T: DeserializeOwned>(bytes: &[u8], spot: Spot) -> Option<T> {
     let place = bytes.get(spot.at..spot.at + spot.len)?;
     let (head, body) = place.split_at_checked(HEADER)?;
     let len = usize::try_from(u32::from_le_bytes(head.get(4..8)?.try_into().ok()?)).ok()?;
@@ -131,7 +132,8 @@ fn decode<T: DeserializeOwned>(bytes: &[u8], spot: Spot) -> Option<T> {
     serde_json::from_slice(payload).ok()
 }
 
-fn encode<T: Serialize>(value: &T, spot: Spot) -> io::Result<Vec<u8>> {
+/// The bytes of a place, from its beginning as far as they reach.
+pub(in crate::process) fn encode<T: Serialize>(value: &T, spot: Spot) -> io::Result<Vec<u8>> {
     let payload = serde_json::to_vec(value)?;
     if payload.len() > spot.len - HEADER {
         return Err(io::Error::new(

@@ -5,6 +5,7 @@ use std::io;
 use rustix::net::{SocketFlags, accept_with};
 
 use crate::clock::Now;
+use crate::crash;
 use crate::model::{Fence, Order, Report, StopCause};
 use crate::process::begin::begin;
 use crate::process::capture::Recorder;
@@ -77,6 +78,25 @@ impl Worker<'_> {
         self.untold
             .extend(steps.into_iter().map(|step| (fence, step)));
         self.tell_untold();
+    }
+
+    /// Has the attempt in hand looked at and tells what was noticed. Gives when to come again.
+    pub(in crate::process) fn watch(&mut self, now: Now) -> Option<i64> {
+        let Hand::Attempt(run) = &self.hand else {
+            return None;
+        };
+        let fence = run.fence;
+        let signs = || run.signs(now);
+        let next = self.watch.beat(now, run.started_boot, fence, signs);
+        self.tell_noticed(fence);
+        Some(next)
+    }
+
+    fn tell_noticed(&mut self, fence: Fence) {
+        let noticed: Vec<Step> = self.watch.noticed(fence).into_iter().collect();
+        if !noticed.is_empty() {
+            self.tell_steps(fence, noticed);
+        }
     }
 
     fn tell_untold(&mut self) {
@@ -165,10 +185,13 @@ impl Worker<'_> {
             at: now.wall,
             limit: Limit::of(&order, now.boot),
         };
+        crash::point("worker before started");
         self.ledger.write_started(&started).map_err(fault)?;
+        crash::point("worker started");
         let out = self.slot.file("out").map_err(fault)?;
         let marks = marks(fence, &self.mark);
         let (job, grouped) = begin(&mut self.cgroup, &order, &marks)?;
+        crash::point("worker child runs");
         if let Some(process) = Identity::of(job.pid) {
             // Without the entry the marks in the environment still lead to the process.
             let _ = self.ledger.write_child(Child { fence, process });
@@ -204,13 +227,16 @@ impl Worker<'_> {
     // The end goes to disk before anyone hears of it.
     pub(in crate::process) fn settle(&mut self, fence: Fence, report: Report) {
         let ended = Ended { fence, report };
+        crash::point("worker before exit");
         let _ = self.ledger.write_exit(&ended);
+        crash::point("worker exit written");
         let Ended { fence, report } = ended;
         self.hand = Hand::Result {
             fence,
             report: report.clone(),
         };
         let leaving = self.leaving();
+        self.tell_noticed(fence);
         self.tell(&FromWorker::Ended {
             fence,
             report,

@@ -11,6 +11,7 @@ use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::clock::Clock;
+use crate::crash;
 use crate::model::{Fence, Holding, Order, StopCause};
 use crate::process::aftermath::Aftermath;
 use crate::process::capture::{Captured, read_run};
@@ -385,6 +386,7 @@ fn employ(program: &Path, slot_dir: &Path, lock: std::fs::File) -> io::Result<(C
     // The worker's environment is nothing the job sees; with ours it would carry our secrets, and
     // the marks of the job that may have started us.
     worker.env_clear().arg("__worker").arg(slot_dir);
+    crash::pass_on(&mut worker);
     worker.stdin(lock).stdout(theirs);
     // The lock is never free in between: our copy is closed when `worker` goes, the child's stays.
     let child = worker.spawn()?;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::process::capture::HEADER_AND_BLOCK;
 use crate::process::dirs::refuge_of;
+use crate::process::evidence::lay_out;
 use crate::process::ledger::Ledger;
 use crate::process::place::Use;
 use crate::process::pool::Pool;
@@ -117,6 +118,7 @@ impl Pool {
             return Ok(());
         };
         Ledger::over(slot.file("ledger")?)?;
+        lay_out(&slot.file("evidence")?)?;
         let out = slot.file("out")?;
         let len = usize::try_from(out.metadata()?.len()).unwrap_or(HEADER_AND_BLOCK);
         if len < HEADER_AND_BLOCK {

@@ -1,19 +1,27 @@
-//! What is done to end a run, step by step, for those who ask afterwards.
+//! What is done to end a run, step by step, and what is noticed of it, for those who ask afterwards.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Level;
 use crate::schedule::UnixMs;
 
-/// One step of ending a run.
+/// One step of ending a run, or something noticed about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// When.
     pub at: UnixMs,
     /// How much it matters.
     pub level: Level,
+    /// One word for its kind: `kill`, or the word for what was noticed.
+    #[serde(default = "kill")]
+    pub kind: String,
     /// What was done or seen, in words.
     pub text: String,
+}
+
+/// The kind of a step of ending a run; a worker of an older version names none.
+pub(in crate::process) fn kill() -> String {
+    "kill".to_owned()
 }
 
 /// A number of processes in words.

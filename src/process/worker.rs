@@ -21,6 +21,7 @@ use crate::process::begin::begin;
 use crate::process::carry::{Progress, Run};
 use crate::process::cgroup::Cgroup;
 use crate::process::conclude::unverified;
+use crate::process::evidence::Watch;
 use crate::process::frame::Conn;
 use crate::process::identity::{Identity, boot_id};
 use crate::process::inherit::{close_strange_files, default_signals};
@@ -89,6 +90,7 @@ pub(in crate::process) struct Worker<'a> {
     pub(in crate::process) soiled: bool,
     pub(in crate::process) alone_since: i64,
     pub(in crate::process) retired: bool,
+    pub(in crate::process) watch: Watch,
     // Held open, and with it the lock, for as long as the worker lives.
     _lock: OwnedFd,
 }
@@ -151,6 +153,7 @@ impl<'a> Worker<'a> {
             clock,
             mark: slot.mark()?,
             listener: slot.listen()?,
+            watch: Watch::over(pid, slot.file("evidence").ok()),
             slot,
             ledger,
             core: Some(Conn::over(core)),
@@ -173,6 +176,7 @@ impl<'a> Worker<'a> {
     fn turn(&mut self) -> io::Result<bool> {
         let now = self.clock.now();
         let due = self.advance(now);
+        let due = self.watch(now).into_iter().chain(due).min();
         let idle = matches!(self.hand, Hand::Nothing);
         let alone_until = self.alone_since.saturating_add(ALONE_MS);
         let alone = self.core.is_none() && !matches!(self.hand, Hand::Attempt(_));

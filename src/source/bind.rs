@@ -171,9 +171,8 @@ impl Scan<'_> {
     fn quoted(&mut self, quote: char, backslashes: bool) -> Result<()> {
         self.copy(1);
         while let Some(c) = self.peek(0) {
-            if c == '\\' && backslashes {
-                self.copy(2);
-            } else if c == quote && self.peek(1) == Some(quote) {
+            let doubled = c == quote && self.peek(1) == Some(quote);
+            if doubled || (c == '\\' && backslashes) {
                 self.copy(2);
             } else {
                 self.copy(1);
@@ -280,6 +279,27 @@ impl Scan<'_> {
         self.at += name.chars().count() + 1;
         Ok(())
     }
+}
+
+/// The first word of a statement, in capitals; nothing where it begins with a comment that MySQL
+/// executes, or with what is no word.
+pub(in crate::source) fn first_word(sql: &str) -> Option<String> {
+    let mut rest = sql;
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+        if rest.starts_with("--") || rest.starts_with('#') {
+            rest = rest.split_once('\n')?.1;
+        } else if rest.starts_with("/*!") || rest.starts_with("/*M!") {
+            return None;
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            rest = comment.split_once("*/")?.1;
+        } else {
+            break;
+        }
+    }
+    let end = rest.find(|c: char| !c.is_ascii_alphabetic());
+    let word = &rest[..end.unwrap_or(rest.len())];
+    Some(word.to_ascii_uppercase()).filter(|w| !w.is_empty())
 }
 
 fn begins_name(c: char) -> bool {

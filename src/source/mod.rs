@@ -32,7 +32,7 @@ pub use bind::{Bound, Marks, bind};
 pub use books::{Gauges, PoolEvent};
 pub use bounded::run_bounded;
 pub use diagnose::{Diagnosis, Phase, PhaseOutcome, diagnose};
-pub use driver::open;
+pub use driver::{open, pool_of};
 pub use error::{ErrorKind, Result, SourceError};
 pub use listen::{Heard, Listener};
 pub use password::read_password;

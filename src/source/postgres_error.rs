@@ -40,7 +40,7 @@ pub(in crate::source) fn of_connect(e: &Error) -> SourceError {
             ErrorKind::Tls,
             "sslmode=require does not check the certificate; sslrootcert=FILE says whom to trust",
         )
-    } else if text.contains("password missing") || text.contains("authentication") {
+    } else if reason.contains("password missing") || reason.contains("authentication") {
         (
             ErrorKind::Login,
             "give a password with --password-file or --password-stdin",

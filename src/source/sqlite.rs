@@ -356,13 +356,20 @@ fn of_query(e: &rusqlite::Error, bound: &Bound) -> SourceError {
         Some(ErrorCode::OperationInterrupted) => ErrorKind::Cancelled,
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Locked,
         Some(ErrorCode::TooBig) => ErrorKind::TooLarge,
-        Some(ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied) => {
-            return SourceError::read_only(format!("not allowed here: {}", error.message));
-        }
+        Some(ErrorCode::ReadOnly) => return SourceError::read_only(error.message),
+        Some(ErrorCode::AuthorizationForStatementDenied) => return denied(&error.message),
+        // The one refusal of our authorizer that SQLite reports as an error of the statement.
+        _ if error.message.starts_with("not authorized") => return denied(&error.message),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::SystemIoFailure) => {
             ErrorKind::Gone
         }
         _ => ErrorKind::Sql,
     };
     error
+}
+
+fn denied(message: &str) -> SourceError {
+    SourceError::new(ErrorKind::ReadOnly, format!("not allowed here: {message}")).hint(
+        "a query reads; in a source added with --writable it may also INSERT, UPDATE and DELETE",
+    )
 }

@@ -29,3 +29,9 @@ CREATE TABLE follow(
   PRIMARY KEY(upstream, whence, follower, owner)) WITHOUT ROWID;
 CREATE INDEX follow_owner ON follow(owner);
 CREATE INDEX follow_follower ON follow(follower);
+-- Rows that changed, by whomever, since the daemon last wrote them down in its journal. Triggers on
+-- every table fill it (store/touched.rs makes them); the daemon empties it.
+CREATE TABLE touched(seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, k1, k2);
+
+-- What ended lately, for overviews: the day's totals and the last runs must not read all of them.
+CREATE INDEX run_ended ON run(ended_at) WHERE ended_at IS NOT NULL;

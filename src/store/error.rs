@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use crate::model::TroubleKind;
+
 /// The result of asking the store something.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
@@ -81,6 +83,15 @@ pub enum StoreError {
     /// A schedule goes by the calendar.
     #[error("the calendar \"{0}\" is in use by \"{1}\"")]
     CalendarInUse(String, String),
+    /// The file that was opened is no longer the one at its path: what is written would be lost.
+    #[error("the store {} was moved or replaced while it was in use", .0.display())]
+    Moved(PathBuf, TroubleKind),
+    /// There is no file where one was before.
+    #[error("the store {} is gone", .0.display())]
+    Gone(PathBuf),
+    /// What is in the file is no longer what was written.
+    #[error("the store {} is damaged", .0.display())]
+    Damaged(PathBuf),
     /// There is a source of that name.
     #[error("there is a source named \"{0}\" already")]
     SourceTaken(String),
@@ -124,6 +135,7 @@ impl StoreError {
                 Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                     StoreError::of_open(e, path)
                 }
+                Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged(path.to_path_buf()),
                 _ => StoreError::Sqlite(e),
             },
             other => other,
@@ -165,9 +177,65 @@ impl StoreError {
         }
     }
 
+    /// What kind of trouble it says the store is in.
+    pub fn trouble(&self) -> TroubleKind {
+        match self {
+            StoreError::Busy => TroubleKind::Locked,
+            StoreError::Newer { .. } => TroubleKind::Newer,
+            StoreError::NotADatabase(_) | StoreError::Damaged(_) => TroubleKind::Damaged,
+            StoreError::Foreign(_) => TroubleKind::Replaced,
+            StoreError::Gone(_) => TroubleKind::Deleted,
+            StoreError::Moved(_, kind) => *kind,
+            StoreError::Directory { .. } => TroubleKind::Denied,
+            StoreError::Sqlite(source) | StoreError::Open { source, .. } => of_sqlite(source),
+            _ => TroubleKind::Other,
+        }
+    }
+
+    /// Whether it is about what was to be written, so that trying again cannot help.
+    pub fn is_refusal(&self) -> bool {
+        let StoreError::Sqlite(error) = self else {
+            return matches!(self, StoreError::Unreadable(_));
+        };
+        self.is_unreadable()
+            || matches!(
+                error.sqlite_error_code(),
+                Some(
+                    ErrorCode::ConstraintViolation
+                        | ErrorCode::TypeMismatch
+                        | ErrorCode::TooBig
+                        | ErrorCode::ParameterOutOfRange
+                )
+            )
+    }
+
     /// Whether it may pass by itself.
     pub fn is_busy(&self) -> bool {
         matches!(self, StoreError::Busy)
+    }
+}
+
+/// Extended codes that say the file is not what was written: SQLITE_IOERR_SHORT_READ,
+/// SQLITE_IOERR_CORRUPTFS and SQLITE_IOERR_DATA; and that it was moved: SQLITE_READONLY_DBMOVED.
+const NOT_AS_WRITTEN: [i32; 3] = [522, 8458, 8202];
+const MOVED: i32 = 1032;
+
+fn of_sqlite(error: &rusqlite::Error) -> TroubleKind {
+    let extended = error.sqlite_error().map(|e| e.extended_code);
+    if extended.is_some_and(|code| NOT_AS_WRITTEN.contains(&code)) {
+        return TroubleKind::Damaged;
+    }
+    if extended == Some(MOVED) {
+        return TroubleKind::Replaced;
+    }
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => TroubleKind::Locked,
+        Some(ErrorCode::DiskFull) => TroubleKind::Full,
+        Some(ErrorCode::ReadOnly) => TroubleKind::ReadOnly,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => TroubleKind::Damaged,
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => TroubleKind::Denied,
+        Some(ErrorCode::SystemIoFailure) => TroubleKind::Io,
+        _ => TroubleKind::Other,
     }
 }
 

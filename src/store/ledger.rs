@@ -28,7 +28,12 @@ impl Store {
         ring_seq: Option<i64>,
         now: UnixMs,
     ) -> Result<Vec<(RunId, RunId)>> {
+        let journaled = self.journaled;
         self.write(|tx| {
+            if journaled > 0 {
+                tx.prepare_cached("DELETE FROM touched WHERE seq <= ?1")?
+                    .execute([journaled])?;
+            }
             let mut renumbered = Vec::new();
             for record in records {
                 if let Some(other) = record_one(tx, record)? {

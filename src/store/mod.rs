@@ -8,28 +8,39 @@ mod acks;
 mod audit;
 mod changes;
 mod counts;
+mod drain;
 mod error;
 mod events;
+mod file;
 mod fires;
 mod follow;
+mod glance;
 mod health;
 mod history;
 mod jobs;
 mod ledger;
 mod outputs;
+mod own;
 mod prune;
 mod queue;
 mod queues;
+mod rebuild;
 mod renew;
 mod rewind;
 mod runs;
 mod schedules;
 mod schema;
 mod sessions;
+mod share;
 mod sources;
+mod tidying;
+mod touched;
+mod usual;
 mod versions;
 mod waiting;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,22 +50,29 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 pub use acks::Ack;
 pub use audit::Duplicate;
 pub use counts::{Counts, Skips};
+pub use drain::Drain;
 pub use error::{Result, StoreError};
 pub use events::EventRow;
+pub use file::Whereabouts;
 pub use fires::{FireFilter, FireRow, MissedGroup, Totals};
 pub use follow::FollowRow;
+pub use glance::CellCount;
 pub use history::HistoryRow;
 pub use jobs::JobRow;
 pub use outputs::StoredOutput;
 pub use prune::{KeptOutput, Prunable};
 pub use queue::{Cancelled, LiveRow};
 pub use queues::{QueueChange, QueueRow};
+pub use rebuild::Remaking;
 pub use renew::CaughtUp;
 pub use rewind::Rewound;
 pub use runs::{AttemptRow, Request, RunFilter, RunRow};
 pub use schedules::Armed;
 pub use schema::VERSION;
 pub use sessions::Session;
+pub use share::{OwnRuns, Part};
+pub use touched::{Cell, Image};
+pub use usual::Usual;
 pub use versions::{CalendarRow, NewSchedule};
 pub use waiting::{Found, Wanted};
 
@@ -68,6 +86,12 @@ const SQLITE_NEEDED: i32 = 3_051_003;
 pub struct Store {
     pub(in crate::store) conn: Connection,
     path: Option<PathBuf>,
+    /// The file that was opened, by device and inode.
+    file: Option<(u64, u64)>,
+    /// Up to which mark of touched rows the journal has everything.
+    pub(in crate::store) journaled: i64,
+    /// The key of each table that was asked for.
+    pub(in crate::store) keys: RefCell<HashMap<String, Vec<String>>>,
 }
 
 impl Store {
@@ -81,6 +105,7 @@ impl Store {
         if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
             make_private(dir)?;
         }
+        file::not_gone(path)?;
         make_private_file(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -104,8 +129,17 @@ impl Store {
     /// # Errors
     /// As [`Store::open_to_read`].
     pub fn open_to_read_within(path: &Path, patience: Duration) -> Result<Store> {
-        if !path.exists() {
-            return Store::in_memory();
+        match path.try_exists() {
+            Ok(true) => {}
+            // Another user's: whether there is a store in it nobody else can see.
+            Err(source) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                let path = path.parent().unwrap_or(path).to_path_buf();
+                return Err(StoreError::Directory { path, source });
+            }
+            Ok(false) | Err(_) => {
+                file::not_gone(path)?;
+                return Store::in_memory();
+            }
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn =
@@ -118,10 +152,7 @@ impl Store {
         if found != VERSION {
             return Store::ready(conn, Some(path)).map_err(|e| e.at(path));
         }
-        Ok(Store {
-            conn,
-            path: Some(path.to_path_buf()),
-        })
+        Ok(Store::over(conn, Some(path)))
     }
 
     /// A store that lives as long as the value.
@@ -144,10 +175,17 @@ impl Store {
         }
         conn.pragma_update(None, "synchronous", "FULL")?;
         schema::migrate(&mut conn, path)?;
-        Ok(Store {
+        Ok(Store::over(conn, path))
+    }
+
+    fn over(conn: Connection, path: Option<&Path>) -> Store {
+        Store {
             conn,
             path: path.map(Path::to_path_buf),
-        })
+            file: path.and_then(file::id),
+            journaled: 0,
+            keys: RefCell::default(),
+        }
     }
 
     /// The file, unless the store is in memory.
@@ -181,6 +219,8 @@ impl Store {
             .conn
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = f(&tx)?;
+        // A file that was moved away takes writes without a word, and nobody would ever read them.
+        file::still_there(self.path.as_deref(), self.file)?;
         tx.commit()?;
         Ok(value)
     }

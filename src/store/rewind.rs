@@ -95,7 +95,9 @@ fn rewind_one(tx: &Transaction<'_>, back: &Back, version: &Rewound, now: UnixMs)
     tx.execute(
         "INSERT INTO fire_undone(schedule, planned_at, verdict, run, decided_at, undone_at)
          SELECT schedule, planned_at, verdict, run, decided_at, ?3 FROM fire
-         WHERE schedule = ?1 AND planned_at > ?2",
+         WHERE schedule = ?1 AND planned_at > ?2
+           AND NOT EXISTS(SELECT 1 FROM fire_undone u WHERE u.schedule = fire.schedule
+             AND u.planned_at = fire.planned_at AND u.decided_at = fire.decided_at)",
         params![id, back.to, now],
     )?;
     tx.execute(

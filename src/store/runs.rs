@@ -128,6 +128,8 @@ pub struct RunFilter {
     pub since: Option<UnixMs>,
     /// Numbered above this one.
     pub after: Option<RunId>,
+    /// Numbered below this one.
+    pub before: Option<RunId>,
     /// At most so many, the newest.
     pub limit: Option<usize>,
 }
@@ -138,7 +140,8 @@ pub(in crate::store) const COLUMNS: &str =
   r.exit_code, r.signal, r.reason, r.cancel_at, a.pid, a.slot,
   k.at AS ack_at, k.acked_by, k.note AS ack_note, k.until_at AS ack_until";
 
-const FROM: &str = "FROM run r LEFT JOIN attempt a ON a.run = r.id AND a.n = r.attempt
+pub(in crate::store) const FROM: &str =
+    "FROM run r LEFT JOIN attempt a ON a.run = r.id AND a.n = r.attempt
   LEFT JOIN ack k ON k.run = r.id";
 
 impl Store {
@@ -220,6 +223,10 @@ impl Store {
         if let Some(after) = filter.after {
             sql.push_str(" AND r.id > ?");
             values.push(Box::new(after.0));
+        }
+        if let Some(before) = filter.before {
+            sql.push_str(" AND r.id < ?");
+            values.push(Box::new(before.0));
         }
         sql.push_str(" ORDER BY r.id DESC LIMIT ?");
         values.push(Box::new(

@@ -53,6 +53,7 @@ pub(in crate::store) fn migrate(conn: &mut Connection, path: Option<&Path>) -> R
     for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         tx.execute_batch(step)?;
     }
+    crate::store::touched::make_triggers(&tx)?;
     tx.pragma_update(None, "user_version", VERSION)?;
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.commit()?;

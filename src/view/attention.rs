@@ -6,12 +6,13 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::model::{Outcome, RunId, RunState};
-use crate::schedule::{Schedule, UnixMs, Zone};
-use crate::store::{MissedGroup, Result, RunFilter, RunRow, Store};
+use crate::model::{Outcome, RunId, WorkerState};
+use crate::schedule::{UnixMs, Zone};
+use crate::store::{MissedGroup, Result, RunRow, Store};
 use crate::view::attention_daemon::of_daemon;
+use crate::view::attention_runs::{draining, live, too_short, unkillable};
 use crate::view::items::missed_state;
-use crate::view::time::{clock, span};
+use crate::view::time::clock;
 use crate::view::words::{count, detail, is_failure, reason};
 use crate::view::{Daemon, standing, words};
 
@@ -63,10 +64,14 @@ pub enum Kind {
     Schedule,
     /// A schedule whose instant passed and got no verdict.
     Overdue,
-    /// A run alive past two of its job's next fires.
-    Stuck,
-    /// A run alive past one of them.
-    Overrun,
+    /// A run alive and its worker in a state out of the ordinary.
+    Worker(WorkerState),
+    /// A run that takes far longer than its job usually does.
+    Long,
+    /// A run that succeeded far too early for its job.
+    Short,
+    /// No run may start.
+    Drain,
     /// The latest run of a job ended badly; the outcome says how.
     Ended(Outcome),
     /// Fires that nobody was there for and nothing was made up for.
@@ -89,8 +94,10 @@ impl Kind {
             Kind::Flapping => "flapping",
             Kind::Schedule => "schedule",
             Kind::Overdue => "overdue",
-            Kind::Stuck => "stuck",
-            Kind::Overrun => "overrun",
+            Kind::Worker(state) => state.as_str(),
+            Kind::Long => "long",
+            Kind::Short => "short",
+            Kind::Drain => "drain",
             Kind::Ended(outcome) => outcome.as_str(),
             Kind::Missed => "missed",
             Kind::Flood => "flood",
@@ -140,52 +147,16 @@ pub fn attention(
     let mut list = of_daemon(daemon, &store.counts(now)?, now);
     list.extend(look.schedules()?);
     list.extend(look.overdue()?);
-    list.extend(look.long_runs()?);
+    list.extend(live(store, daemon, zone, now)?);
     list.extend(look.ended()?);
     list.extend(look.missed()?);
     list.extend(standing::floods(store)?);
     list.extend(standing::paused_queues(store, now)?);
     list.extend(standing::unknown_follows(store)?);
+    list.extend(draining(store)?);
     // What concerns the whole instance stands before what concerns one job.
     list.sort_by_key(|a| (a.level, a.job.is_some(), Reverse(a.since)));
     Ok(list)
-}
-
-/// How a live run stands to the fires of its own job that came after its start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// None came, or its job has no schedule.
-    Usual,
-    /// One came.
-    Overrun,
-    /// Two or more came.
-    Stuck,
-}
-
-/// Judges a live run.
-///
-/// # Errors
-/// Those of reading.
-pub fn pace(store: &Store, run: &RunRow, zone: &Zone, now: UnixMs) -> Result<Pace> {
-    let (RunState::Running, Some(started)) = (run.state, run.started_at) else {
-        return Ok(Pace::Usual);
-    };
-    let Some(job) = store.job(&run.job)? else {
-        return Ok(Pace::Usual);
-    };
-    let schedules: Vec<Schedule> = job
-        .schedules
-        .iter()
-        .filter_map(|(planned, _)| planned.schedule(zone).ok())
-        .collect();
-    let next = |after| schedules.iter().filter_map(|s| s.next_after(after)).min();
-    let first = next(started).filter(|at| *at < now);
-    let second = first.and_then(next).filter(|at| *at < now);
-    Ok(match (first, second) {
-        (_, Some(_)) => Pace::Stuck,
-        (Some(_), None) => Pace::Overrun,
-        (None, None) => Pace::Usual,
-    })
 }
 
 struct Look<'a> {
@@ -240,44 +211,17 @@ impl Look<'_> {
             .collect())
     }
 
-    fn long_runs(&self) -> Result<Vec<Attention>> {
-        let filter = RunFilter {
-            states: vec![RunState::Running],
-            ..RunFilter::default()
-        };
-        let mut found = Vec::new();
-        for run in self.store.runs(&filter)? {
-            let (level, kind, what, fires) = match pace(self.store, &run, self.zone, self.now)? {
-                Pace::Usual => continue,
-                Pace::Overrun => (Level::Warning, Kind::Overrun, "OVERRUN", "its next fire"),
-                Pace::Stuck => (Level::Urgent, Kind::Stuck, "STUCK", "two of its next fires"),
-            };
-            let took = self.now - run.started_at.unwrap_or(self.now);
-            let verb = if kind == Kind::Stuck {
-                "kill"
-            } else {
-                "logs -f"
-            };
-            found.push(Attention {
-                level,
-                kind,
-                what,
-                since: run.started_at,
-                text: format!("running {}, past {fires}", span(took)),
-                hint: format!("crake {verb} {}", run.run),
-                run: Some(run.run),
-                job: Some(run.job),
-            });
-        }
-        Ok(found)
-    }
-
     fn ended(&self) -> Result<Vec<Attention>> {
         let latest = self.store.latest_ended(self.now - ONE_OFF_MS)?;
         let unseen = latest
             .into_iter()
             .filter(|run| !run.ack.as_ref().is_some_and(|a| a.holds(self.now)));
-        Ok(unseen.filter_map(ended_badly).collect())
+        let mut found = Vec::new();
+        for run in unseen {
+            found.extend(too_short(self.store, &run)?);
+            found.extend(unkillable(&run).or_else(|| ended_badly(run)));
+        }
+        Ok(found)
     }
 
     fn missed(&self) -> Result<Vec<Attention>> {

@@ -22,6 +22,9 @@ const MIB: u64 = 1 << 20;
 /// A write-ahead log larger than this is not being taken back into the store, bytes.
 const WAL_BYTES: u64 = 64 * MIB;
 
+/// A copy of the store older than this was not renewed when it should have been, milliseconds.
+const COPY_MS: i64 = 3 * 86_400_000;
+
 /// Free space below which it gets tight: bytes, and percent of the file system.
 const FREE_BYTES: u64 = 100 * MIB;
 const FREE_PERCENT: u64 = 5;
@@ -72,6 +75,10 @@ pub struct StoreFacts {
     pub wal: u64,
     /// Permission bits of the directory, where a store is in it.
     pub mode: Option<u32>,
+    /// How old the latest copy is, milliseconds; none where there is no copy.
+    pub copy_age_ms: Option<i64>,
+    /// Where damaged stores were put aside, and how many files are there.
+    pub aside: Option<(String, usize)>,
 }
 
 /// What is known of one job.
@@ -198,6 +205,15 @@ fn store(facts: &Facts) -> Check {
             store.wal / MIB
         );
         let fix = command(&["fuser", "-v", &store.path]);
+        findings.add(State::Warn, what, vec![fix]);
+    }
+    if let Some(age) = store.copy_age_ms.filter(|age| *age > COPY_MS) {
+        let what = format!("the latest copy of it is {} old", short(age));
+        findings.add(State::Warn, what, vec!["crake events".to_owned()]);
+    }
+    if let Some((dir, count)) = &store.aside {
+        let what = format!("{count} damaged stores were put aside in {dir}");
+        let fix = command(&["ls", "-l", dir]);
         findings.add(State::Warn, what, vec![fix]);
     }
     if let Some(mode) = store.mode.filter(|mode| *mode != 0o700) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::RunId;
+use crate::model::{RunId, Trouble};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{Ack, AttemptRow, EventRow, FireRow, MissedGroup, RunRow};
 use crate::view::Daemon;
@@ -10,6 +10,7 @@ use crate::view::attention::Attention;
 use crate::view::audit::Audit;
 use crate::view::status::Status;
 use crate::view::time::rfc3339;
+use crate::view::workers::WorkerRow;
 
 /// Writes instants with the offset of one zone.
 #[derive(Clone, Debug)]
@@ -183,6 +184,7 @@ impl Items {
             "beat_age_ms": daemon.beat_age_ms,
             "since": self.maybe_at(daemon.since),
             "degraded": daemon.degraded,
+            "trouble": daemon.trouble.as_ref().map(|t| self.trouble(t)),
             "silent": daemon.silent,
             "guardian": daemon.guardian,
             "deaths": daemon.deaths,
@@ -200,6 +202,7 @@ impl Items {
             "running": status.counts.running,
             "queued": status.counts.queued,
             "attention": attention,
+            "drain": status.drain.as_ref().map(|d| json!({"since": self.at(d.at), "by": d.by})),
             "today": {
                 "succeeded": status.today.succeeded,
                 "failed": status.today.failed,
@@ -207,6 +210,36 @@ impl Items {
                 "skipped": status.today.skipped,
             },
             "next_at": self.maybe_at(status.next_at),
+        })
+    }
+
+    /// A worker, for `worker ls`.
+    pub fn worker(&self, row: &WorkerRow) -> Value {
+        let evidence = row.evidence.as_ref();
+        json!({
+            "worker": row.worker,
+            "state": row.judged.state,
+            "run": row.run,
+            "job": row.job,
+            "queue": row.queue,
+            "pid": row.pid,
+            "beat_age_ms": row.beat_age_ms,
+            "busy_ms": row.busy_ms,
+            "cpu_percent": evidence.map(|e| e.cpu_percent),
+            "rss_bytes": evidence.map(|e| e.rss_bytes),
+            "quiet_ms": row.quiet_ms(),
+            "evidence": row.judged.why,
+        })
+    }
+
+    /// What is wrong with the store.
+    fn trouble(&self, trouble: &Trouble) -> Value {
+        json!({
+            "kind": trouble.kind.as_str(),
+            "since": self.maybe_at(Some(trouble.since)),
+            "text": trouble.text,
+            "waiting": trouble.waiting,
+            "holder": trouble.holder.as_ref().map(|h| json!({"pid": h.pid, "command": h.command})),
         })
     }
 

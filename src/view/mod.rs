@@ -5,6 +5,7 @@
 
 pub mod attention;
 pub mod attention_daemon;
+mod attention_runs;
 pub mod audit;
 pub mod calendar;
 pub mod check;
@@ -23,11 +24,13 @@ pub mod time;
 pub mod timetable;
 pub mod week;
 pub mod words;
+pub mod workers;
 
+use crate::model::{SlotLook, Trouble};
 use crate::schedule::UnixMs;
 
 /// What is known of the daemon at this moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Daemon {
     /// Whether it answers.
     pub up: bool,
@@ -39,6 +42,8 @@ pub struct Daemon {
     pub since: Option<UnixMs>,
     /// Why it works without its store, where it does.
     pub degraded: Option<String>,
+    /// The same as a value.
+    pub trouble: Option<Box<Trouble>>,
     /// Why it does not answer, where that is not simply because there is none.
     pub silent: Option<String>,
     /// The process that starts it again.
@@ -47,4 +52,6 @@ pub struct Daemon {
     pub deaths: u32,
     /// How it ended the last time.
     pub ending: Option<String>,
+    /// Its slots; workers outlive it.
+    pub workers: Vec<SlotLook>,
 }

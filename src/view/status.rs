@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::schedule::{UnixMs, Zone};
-use crate::store::{Counts, Result, Store, Totals};
+use crate::store::{Counts, Drain, Result, Store, Totals};
 use crate::view::Daemon;
 use crate::view::attention::{Attention, attention};
 use crate::view::attention_daemon::FLAPPING;
@@ -24,6 +24,8 @@ pub struct Status {
     pub today: Totals,
     /// The next planned instant.
     pub next_at: Option<UnixMs>,
+    /// That no run may start, where somebody said so.
+    pub drain: Option<Drain>,
 }
 
 /// Looks at an instance.
@@ -38,6 +40,7 @@ pub fn status(store: &Store, daemon: Daemon, zone: &Zone, now: UnixMs) -> Result
         counts,
         today: store.totals(day_start(now, zone))?,
         next_at: store.next_planned(now)?,
+        drain: store.drain()?,
     })
 }
 

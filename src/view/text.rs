@@ -154,3 +154,21 @@ impl Cut {
         self.text
     }
 }
+
+/// A number of bytes in a few digits: `812B`, `4.2M`, `120M`.
+pub fn size(bytes: i64) -> String {
+    let bytes = bytes.max(0);
+    let units = [
+        ("T", 1 << 40),
+        ("G", 1 << 30),
+        ("M", 1 << 20),
+        ("K", 1_i64 << 10),
+    ];
+    match units.into_iter().find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) if bytes < 10 * unit => {
+            format!("{}.{}{name}", bytes / unit, bytes % unit * 10 / unit)
+        }
+        Some((name, unit)) => format!("{}{name}", bytes / unit),
+        None => format!("{bytes}B"),
+    }
+}

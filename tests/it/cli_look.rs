@@ -298,7 +298,7 @@ fn status_shows_a_daemon_that_is_down_and_one_that_is_up() {
             &a["kind"]
         })
         .collect();
-    assert_eq!(kinds, ["daemon", "failed"]);
+    assert_eq!(kinds, ["daemon", "lost", "failed"]);
     let ran = bench.run(&["status"]);
     assert!(ran.out.contains("DAEMON DOWN"), "{ran:?}");
     assert!(ran.out.contains("! FAIL  backup  exit 7"), "{ran:?}");

@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use crake::control::{Alive, Door, Peer, Reply, Request, Server, Watched, ask, read_request};
+use crake::model::{Trouble, TroubleKind};
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
@@ -151,12 +152,20 @@ fn only_the_owner_and_root_may_do_everything() {
     }
     assert!(door.admits(other, &Request::Ping));
     assert!(!door.admits(other, &Request::Nudge));
+    let trouble = Trouble {
+        kind: TroubleKind::Locked,
+        since: 1,
+        text: "/home/ana/crake.db is locked".to_owned(),
+        holder: None,
+        waiting: 0,
+    };
     let alive = Alive {
         pid: 7,
         version: "1".to_owned(),
         since: 5,
         beat_age_ms: 3,
         degraded: Some("/home/ana/crake.db is locked".to_owned()),
+        trouble: Some(Box::new(trouble)),
         armed: 9,
         live: 2,
         watched: Watched {

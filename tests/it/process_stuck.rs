@@ -15,12 +15,13 @@ fn done(program: &str, args: &[&str]) -> bool {
 }
 
 /// A file system that can be made to stand still, and that goes on when the test is over.
-struct Frozen {
-    at: PathBuf,
+pub struct Frozen {
+    pub at: PathBuf,
 }
 
 impl Frozen {
-    fn under(instance: &Instance) -> Option<Frozen> {
+    /// One in the sandbox, standing still; none where there is no loop device.
+    pub fn under(instance: &Instance) -> Option<Frozen> {
         let image = instance.sandbox.path("image");
         let at = instance.sandbox.path("disk");
         std::fs::create_dir(&at).unwrap();
@@ -33,7 +34,8 @@ impl Frozen {
         done("fsfreeze", &["-f", place]).then_some(frozen)
     }
 
-    fn thaw(&self) {
+    /// Lets it go on.
+    pub fn thaw(&self) {
         done("fsfreeze", &["-u", self.at.to_str().unwrap()]);
     }
 }

@@ -174,6 +174,20 @@ fn queries_use_their_indexes() {
         ),
         ("SELECT next_at FROM due WHERE schedule = 1", "due_schedule"),
         ("SELECT run FROM attempt WHERE fence = 7", "attempt_fence"),
+        (
+            "SELECT id FROM run WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT 60",
+            "run_ended",
+        ),
+        (
+            "SELECT sum(state = 'succeeded') FROM run WHERE ended_at >= 1",
+            "run_ended",
+        ),
+        (
+            "SELECT took FROM (SELECT state, ended_at - started_at AS took FROM run
+               WHERE job = 'hello' AND id < 9 ORDER BY id DESC LIMIT 500)
+             WHERE state = 'succeeded' AND took >= 0",
+            "run_job",
+        ),
     ];
     for (sql, index) in plans {
         let mut statement = client

@@ -9,27 +9,32 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("schedule", &[]),
     ("clock", &["schedule"]),
+    ("crash", &[]),
     ("model", &["schedule"]),
     ("crontab", &["schedule", "model"]),
     ("engine", &["schedule", "model"]),
     ("config", &["schedule", "model"]),
     ("store", &["schedule", "model"]),
-    ("process", &["clock", "schedule", "model"]),
+    ("process", &["clock", "crash", "schedule", "model"]),
     ("source", &["schedule", "model"]),
     ("control", &["schedule", "model"]),
     (
         "daemon",
         &[
-            "clock", "schedule", "model", "engine", "config", "store", "process", "source",
-            "control",
+            "clock", "crash", "schedule", "model", "engine", "config", "store", "process",
+            "source", "control",
         ],
     ),
     ("view", &["schedule", "model", "store"]),
     (
+        "tui",
+        &["clock", "schedule", "model", "store", "control", "view"],
+    ),
+    (
         "cli",
         &[
             "clock", "schedule", "model", "crontab", "engine", "config", "store", "process",
-            "source", "control", "daemon", "view",
+            "source", "control", "daemon", "view", "tui",
         ],
     ),
 ];
@@ -41,8 +46,9 @@ const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 70;
 
 /// Packages in `Cargo.lock`, those for other systems among them. Each must earn its place; raise it
-/// in the commit that says why. The drivers of PostgreSQL and MySQL and TLS took 110 of them.
-const LOCKED_PACKAGES: usize = 280;
+/// in the commit that says why. The drivers of PostgreSQL and MySQL and TLS took 110 of them, the
+/// dashboard's drawing 35.
+const LOCKED_PACKAGES: usize = 320;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

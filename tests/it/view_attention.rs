@@ -1,12 +1,15 @@
 //! What needs attention, rule by rule.
 
-use crake::model::{Exit, Fire, Outcome, Record, RunId, Verdict};
+use crake::model::{
+    Exit, Fence, Fire, Outcome, Record, RunId, Subject, Verdict, Wait, WaitFor, WorkerState,
+};
 use crake::schedule::{UnixMs, Zone};
 use crake::store::{NewSchedule, Store};
 use crake::view::Daemon;
 use crake::view::attention::{Attention, Kind, Level, attention};
 
 use crate::support::bench::{ended, fire, job, live_run, new_run, schedule, started, whole_run};
+use crate::support::seen::{evidence, look};
 
 const MINUTE: i64 = 60_000;
 /// 2026-09-10T00:00:00Z.
@@ -39,6 +42,10 @@ fn one(store: &Store, daemon: &Daemon, now: UnixMs) -> Attention {
     let list = found(store, daemon, now);
     assert_eq!(list.len(), 1, "{list:?}");
     list[0].clone()
+}
+
+fn worker(state: WorkerState) -> Kind {
+    Kind::Worker(state)
 }
 
 fn record(store: &mut Store, records: &[Record]) {
@@ -102,6 +109,21 @@ fn lost_runs_are_urgent_and_killed_ones_are_nobodys_worry() {
 }
 
 #[test]
+fn what_cannot_be_killed_is_told_also_of_a_run_that_somebody_killed() {
+    let mut store = store_with("0 * * * *");
+    let mut records = whole_run(1, "tick", Outcome::Killed, Exit::Signal(9), START);
+    for record in &mut records {
+        if let Record::Ended(ended) = record {
+            ended.reason = Some("unkillable: pid 7 state D wchan nfs_wait".to_owned());
+        }
+    }
+    record(&mut store, &records);
+    let a = one(&store, &up(), START + MINUTE);
+    assert_eq!((a.what, a.level), ("UNKILLABLE", Level::Urgent));
+    assert!(a.text.contains("pid 7 state D"), "{}", a.text);
+}
+
+#[test]
 fn missed_fires_are_open_until_they_are_made_up_for_or_noted() {
     let mut store = store_with("* * * * *");
     let planned = store.job("tick").unwrap().unwrap().schedules[0].0.clone();
@@ -149,9 +171,15 @@ fn a_run_that_outlives_its_next_fires_is_overrun_and_then_stuck() {
     let now = |minutes: i64| START + minutes * MINUTE - 500;
     assert_eq!(found(&store, &up(), now(1)), []);
     let a = one(&store, &up(), now(2));
-    assert_eq!((a.kind, a.level), (Kind::Overrun, Level::Warning));
+    assert_eq!(
+        (a.kind, a.level),
+        (worker(WorkerState::Overrun), Level::Warning)
+    );
     let a = one(&store, &up(), now(3));
-    assert_eq!((a.kind, a.level), (Kind::Stuck, Level::Urgent));
+    assert_eq!(
+        (a.kind, a.level),
+        (worker(WorkerState::Stuck), Level::Urgent)
+    );
     assert_eq!(a.hint, "crake kill 1");
 }
 
@@ -216,4 +244,98 @@ fn urgent_comes_before_warning_and_new_before_old() {
     let list = found(&store, &up(), START + 2 * MINUTE - 1);
     let jobs: Vec<_> = list.iter().filter_map(|a| a.job.as_deref()).collect();
     assert_eq!(jobs, ["new", "old", "tick"]);
+}
+
+#[test]
+fn what_a_worker_sees_of_a_run_is_on_the_list_with_its_evidence() {
+    let mut store = store_with("0 0 1 1 *");
+    record(&mut store, &live_run(1, "tick", START));
+    let mut seen = look(1, "tick", START);
+    let with = |seen: &crake::model::SlotLook| Daemon {
+        workers: vec![seen.clone()],
+        ..up()
+    };
+    let now = START + 2 * MINUTE;
+    assert_eq!(found(&store, &with(&seen), now), []);
+    let mut sample = evidence(Fence(1));
+    sample.spin_ms = 31_000;
+    sample.cpu_percent = 99;
+    seen.evidence = Some(sample.clone());
+    let a = one(&store, &with(&seen), now);
+    assert_eq!(
+        (a.kind, a.what),
+        (worker(WorkerState::Spinning), "SPINNING")
+    );
+    assert!(a.text.contains("99% of a core for 31s"), "{}", a.text);
+    sample.spin_ms = 0;
+    sample.subject = Some(Subject {
+        pid: 9,
+        name: "psql".to_owned(),
+        state: 'S',
+        wait: Some(Wait {
+            on: WaitFor::Outside,
+            call: "recv".to_owned(),
+            object: Some("10.0.0.5:5432".to_owned()),
+        }),
+        wchan: None,
+        for_ms: 59_000,
+    });
+    seen.evidence = Some(sample.clone());
+    assert_eq!(
+        found(&store, &with(&seen), now),
+        [],
+        "a wait may last a minute"
+    );
+    if let Some(subject) = &mut sample.subject {
+        subject.for_ms = 720_000;
+    }
+    seen.evidence = Some(sample.clone());
+    let a = one(&store, &with(&seen), now);
+    assert_eq!((a.what, a.hint.as_str()), ("WAITING", "crake logs -f 1"));
+    assert!(
+        a.text.contains("blocked: recv from 10.0.0.5:5432 for 12m"),
+        "{}",
+        a.text
+    );
+    seen.beat_age_ms = Some(5_001);
+    let a = one(&store, &with(&seen), now);
+    assert_eq!((a.what, a.level), ("LOST", Level::Urgent));
+}
+
+#[test]
+fn a_run_is_too_long_or_too_short_by_the_history_of_its_own_job() {
+    let mut store = store_with("0 0 1 1 *");
+    let took = |n: i64, ms: i64| {
+        let at = START + n * MINUTE;
+        let mut records = live_run(n, "tick", at);
+        let (run, outcome) = (RunId(n), Outcome::Succeeded);
+        records.push(ended(run, "tick", n, outcome, Exit::Code(0), at + ms));
+        records
+    };
+    for n in 1..=5 {
+        record(&mut store, &took(n, 20_000));
+    }
+    let now = START + 7 * MINUTE;
+    assert_eq!(found(&store, &up(), now), []);
+    record(&mut store, &took(6, 1_999));
+    let a = one(&store, &up(), now);
+    assert_eq!(
+        (a.kind, a.what, a.run),
+        (Kind::Short, "SHORT", Some(RunId(6)))
+    );
+    assert_eq!(a.text, "succeeded in 1.9s, usually 20.0s");
+    record(&mut store, &took(7, 2_000));
+    assert_eq!(found(&store, &up(), now), []);
+    let start = START + 10 * MINUTE;
+    record(&mut store, &live_run(8, "tick", start));
+    let mut seen = look(8, "tick", start);
+    seen.evidence = Some(evidence(Fence(8)));
+    let daemon = Daemon {
+        workers: vec![seen],
+        ..up()
+    };
+    assert_eq!(found(&store, &daemon, start + MINUTE), []);
+    let a = one(&store, &daemon, start + MINUTE + 1);
+    assert_eq!((a.kind, a.what), (Kind::Long, "LONG"));
+    assert!(a.text.contains("usually 20.0s"), "{}", a.text);
 }

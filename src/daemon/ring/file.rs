@@ -1,12 +1,13 @@
 //! A ring file: places of 512 bytes, written in place.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::daemon::ring::form::{PLACE, Place, decode};
 use crate::model::Record;
+use crate::process::own_file::open_own;
 
 /// Places in the file: some minutes of a very busy host, some hours of a common one.
 pub const PLACES: i64 = 16_384;
@@ -30,14 +31,7 @@ impl RingFile {
     /// # Errors
     /// Those of opening and allocating the file.
     pub fn open(path: &Path) -> io::Result<RingFile> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(path)?;
+        let file = open_own(path)?;
         let found = file.metadata()?;
         let mut ring = RingFile {
             identity: (found.dev(), found.ino()),

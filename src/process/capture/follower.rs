@@ -8,6 +8,7 @@ use crate::model::Fence;
 use crate::process::capture::Chunk;
 use crate::process::capture::block::{Header, chunks};
 use crate::process::capture::reader::{read_block, read_header};
+use crate::process::own_file::read_own;
 
 /// Blocks read at one go, so that no call takes memory without bound.
 const AT_ONCE: usize = 64;
@@ -42,7 +43,7 @@ impl Follower {
     /// The file is missing or cannot be read.
     pub fn open(path: &Path, fence: Fence) -> io::Result<Follower> {
         Ok(Follower {
-            file: File::open(path)?,
+            file: read_own(path)?,
             fence: fence.0,
             seq: 0,
             offset: 0,

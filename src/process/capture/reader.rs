@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::model::Fence;
 use crate::process::capture::block::{BLOCK, BlockHeader, Header, chunks, file_offset};
 use crate::process::capture::{Captured, Chunk};
+use crate::process::own_file::read_own;
 
 /// Reads what was kept of the last run that wrote into this `out` file; nothing where there was
 /// none. A run that is still writing is read as far as it got.
@@ -15,12 +16,12 @@ use crate::process::capture::{Captured, Chunk};
 /// # Errors
 /// The file is missing or cannot be read.
 pub fn read_output(path: &Path) -> io::Result<Captured> {
-    read(&File::open(path)?, None)
+    read(&read_own(path)?, None)
 }
 
 /// Reads what was kept of one run; nothing where another run's output is in the file.
 pub(in crate::process) fn read_run(path: &Path, fence: Fence) -> io::Result<Captured> {
-    read(&File::open(path)?, Some(fence.0))
+    read(&read_own(path)?, Some(fence.0))
 }
 
 fn read(file: &File, fence: Option<i64>) -> io::Result<Captured> {

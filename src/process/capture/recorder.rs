@@ -89,6 +89,11 @@ impl Recorder {
         }
     }
 
+    /// Bytes of output so far.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
     /// Ends the recording and says how much there was.
     pub fn finish(mut self) -> Output {
         self.flush();

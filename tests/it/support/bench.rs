@@ -170,7 +170,7 @@ impl Handler for Answering {
     fn handle(&mut self, request: Request) -> Reply {
         match request {
             Request::Ping => alive(self.0),
-            Request::Nudge => Reply::Done,
+            Request::Nudge | Request::Petition(_) => Reply::Done,
         }
     }
 }
@@ -182,6 +182,7 @@ fn alive(since: UnixMs) -> Reply {
         since,
         beat_age_ms: 300,
         degraded: None,
+        trouble: None,
         armed: 0,
         live: 0,
         watched: Watched::default(),

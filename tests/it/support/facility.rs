@@ -13,6 +13,14 @@ pub fn is_there(facility: &str, there: bool) -> bool {
     there
 }
 
+/// Whether the host allows something that hosts of the same kind may take away, in CI as well.
+pub fn permitted(right: &str, may: bool) -> bool {
+    if !may {
+        eprintln!("SKIPPED: there is no {right}");
+    }
+    may
+}
+
 /// Whether the tests are run by root.
 pub fn root() -> bool {
     is_there(

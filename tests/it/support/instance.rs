@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rusqlite::types::FromSql;
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -71,6 +72,12 @@ impl Instance {
         self.up_but_for(before);
     }
 
+    /// Starts a daemon over a store that cannot be read yet.
+    pub fn start_blindly(&mut self) {
+        assert!(self.daemon.is_none(), "there is one already");
+        self.daemon = Some(self.daemon_command().spawn().unwrap());
+    }
+
     /// The process of the core that answers, if one does.
     pub fn core(&self) -> Option<i32> {
         let daemon = &self.status()["daemon"];
@@ -116,6 +123,10 @@ impl Instance {
         if let Some(core) = core {
             signal(core, Signal::KILL);
             until("the core is gone", || (!is_alive(core)).then_some(()));
+            // Its last thread may still be on the way out, and with it the lock.
+            let lock = File::open(self.sandbox.path("home/spool/lock")).unwrap();
+            let free = || flock(&lock, FlockOperation::NonBlockingLockExclusive).ok();
+            until("its lock is free", free);
         }
     }
 
@@ -283,7 +294,8 @@ impl Drop for Instance {
     }
 }
 
-fn processes_that_name(dir: &str) -> Vec<Pid> {
+/// Who has a directory in its arguments or works in it, the test itself left out.
+pub fn processes_that_name(dir: &str) -> Vec<Pid> {
     let names = |proc: PathBuf| {
         let bytes = fs::read(proc.join("cmdline")).unwrap_or_default();
         let named = bytes.windows(dir.len()).any(|w| w == dir.as_bytes());

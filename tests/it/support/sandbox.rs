@@ -54,6 +54,27 @@ impl Sandbox {
         sandbox
     }
 
+    /// The program as another user runs it: from a copy that everybody can reach, in a home that
+    /// everybody may pass through. Only root can.
+    pub fn command_of(&self, user: u32) -> Command {
+        if !self.path("crake").exists() {
+            let copy = Command::new("cp")
+                .arg(env!("CARGO_BIN_EXE_crake"))
+                .arg(self.path("crake"))
+                .status();
+            assert!(copy.expect("cp").success());
+        }
+        let ours = self.command();
+        let mut command = Command::new(self.path("crake"));
+        command.uid(user).gid(user).env_clear();
+        command.envs(
+            ours.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        command.current_dir("/").stdin(Stdio::null());
+        command
+    }
+
     /// Whether the program is run by the user of the test.
     pub fn is_own(&self) -> bool {
         self.user.is_none()
@@ -159,7 +180,7 @@ impl Sandbox {
 }
 
 impl Answer {
-    fn of(output: Output) -> Answer {
+    pub fn of(output: Output) -> Answer {
         Answer {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -5,22 +5,27 @@
 //! start, wishes to cancel. While the store cannot be written, what was decided waits here (and in
 //! the ring) and nothing else stops.
 
+mod numbers;
+mod over;
+
 use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::daemon::cancel::cancelled;
-use crate::daemon::changes::Changes;
+use crate::daemon::changes::{Changes, queue_facts};
 use crate::daemon::definition::{Definition, mark_unreadable};
 use crate::daemon::fact::{Batch, Fact};
 use crate::daemon::firing::WINDOW;
 use crate::daemon::held::Held;
 use crate::daemon::outputs::Outputs;
 use crate::daemon::refill::{Refill, moved};
+use crate::daemon::refused::one_by_one;
 use crate::daemon::sequence::{record_in_order, rewind};
 use crate::daemon::zones::Zones;
-use crate::engine::{Armed, PROVISIONAL};
-use crate::model::{Fence, Level, Next, Note, Record, RunId};
+use crate::engine::Armed;
+use crate::model::{Fence, Level, Next, Note, Record, RunId, TroubleKind};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{self, Store, StoreError, StoredOutput};
 
@@ -56,7 +61,8 @@ pub struct Keeper {
     look_at: Option<UnixMs>,
     refill: bool,
     reload: bool,
-    fault: Option<String>,
+    fault: Option<(TroubleKind, String)>,
+    refused: Option<PathBuf>,
 }
 
 impl Keeper {
@@ -80,6 +86,7 @@ impl Keeper {
             refill: true,
             reload: false,
             fault: None,
+            refused: None,
         }
     }
 
@@ -94,8 +101,23 @@ impl Keeper {
     }
 
     /// Why nothing can be recorded at the moment.
-    pub fn fault(&self) -> Option<&str> {
-        self.fault.as_deref()
+    pub fn fault(&self) -> Option<&(TroubleKind, String)> {
+        self.fault.as_ref()
+    }
+
+    /// Decisions that wait to be recorded.
+    pub fn waiting(&self) -> usize {
+        self.pending.iter().map(|b| b.records.len()).sum()
+    }
+
+    /// What the store refuses for good is put aside into this file.
+    pub fn put_refused_into(&mut self, path: PathBuf) {
+        self.refused = Some(path);
+    }
+
+    /// The highest run number that was put aside for the firing side.
+    pub fn numbers_end(&self) -> i64 {
+        self.numbers_end
     }
 
     /// Batches that wait to be recorded.
@@ -137,7 +159,7 @@ impl Keeper {
         self.store.forget_ended()?;
         // Everything is read now, whatever has changed.
         while !self.store.take_changes()?.is_empty() {}
-        let mut facts = vec![Fact::Queues(self.store.queues()?)];
+        let mut facts = queue_facts(&self.store)?;
         self.seen = self.store.data_version()?;
         self.load_window(now, &mut facts)?;
         self.look(true, now, &mut facts)?;
@@ -153,7 +175,7 @@ impl Keeper {
     pub fn step(&mut self, now: UnixMs) -> Result<Kept, StoreError> {
         let mut kept = Kept::default();
         let result = self.try_step(now, &mut kept);
-        self.fault = result.as_ref().err().map(|e| e.to_string());
+        self.fault = result.as_ref().err().map(|e| (e.trouble(), e.to_string()));
         kept.look_at = [self.look_at, self.reload_at(), self.numbers_at]
             .into_iter()
             .flatten()
@@ -232,8 +254,14 @@ impl Keeper {
             .flat_map(|b| b.records.iter().cloned())
             .collect();
         self.outputs.account(&mut records);
-        let renumbered =
-            record_in_order(&mut self.store, &self.zones, &records, Some(ring_seq), now)?;
+        let (seq, zones) = (Some(ring_seq), &self.zones);
+        let renumbered = match record_in_order(&mut self.store, zones, &records, seq, now) {
+            Err(e) if e.is_refusal() => {
+                let aside = self.refused.as_deref();
+                one_by_one(&mut self.store, zones, &records, seq, now, aside)?
+            }
+            done => done?,
+        };
         self.held.renumbered(renumbered);
         // The attempt must be there first. After a crash in between the slot still has the output.
         let outputs: Vec<(RunId, u32, StoredOutput)> =
@@ -290,12 +318,6 @@ impl Keeper {
         }
     }
 
-    fn number_used(&mut self, run: RunId) {
-        if run.0 < PROVISIONAL {
-            self.numbers_used = self.numbers_used.max(run.0);
-        }
-    }
-
     fn queue_of_run(&self, run: RunId) -> Option<String> {
         let run = self.store.run(self.held.number_of(run)).ok()??;
         Some(run.queue)
@@ -340,28 +362,6 @@ impl Keeper {
             }
         }
         facts.push(Fact::Due(due));
-        Ok(())
-    }
-
-    /// Puts run numbers aside for the firing side, about as many as it will soon use. Once clients
-    /// have drawn higher ones, those still aside are given up, so that numbers grow with time.
-    fn numbers(&mut self, now: UnixMs, facts: &mut Vec<Fact>) -> store::Result<()> {
-        let (wanted, then) = self.store.numbers_wanted(now + AHEAD_MS)?;
-        self.numbers_at = then.map(|at| at - AHEAD_MS / 2);
-        let last = self.store.last_number()?.0;
-        let left = self.numbers_end - self.numbers_used;
-        if last == self.numbers_end && left * 2 >= wanted {
-            return Ok(());
-        }
-        let first = if last == self.numbers_end {
-            self.store.reserve_numbers(wanted - left.max(0))?;
-            self.numbers_used + 1
-        } else {
-            self.store.reserve_numbers(wanted)?.0
-        };
-        self.numbers_used = first - 1;
-        self.numbers_end = self.store.last_number()?.0;
-        facts.push(Fact::Numbers(RunId(first), RunId(self.numbers_end + 1)));
         Ok(())
     }
 }
