@@ -105,4 +105,6 @@ mod view_attention;
 mod view_audit;
 mod view_text;
 mod view_workers;
+mod watch_deliveries;
+mod watch_late_commits;
 mod watch_modes;

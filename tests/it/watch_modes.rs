@@ -1,21 +1,18 @@
 //! What a watch makes of the rows it finds, mode by mode.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use crake::engine::watch::{
-    Against, Asked, Change, Digest, Found, Shape, Standing, Unusable, deliveries, digest, keys_of,
-    next_poll, statement,
+    Against, Asked, Change, Digest, Shape, Unusable, digest, keys_of, statement,
 };
-use crake::model::{Cell, Deliver, Initial, Memory, Mode, PollId, Rows, Threshold, Trigger, Watch};
-use proptest::prelude::{any, prop, prop_assert_eq, proptest};
-use serde_json::Value;
+use crake::model::{Cell, Initial, Memory, Mode, PollId, Rows, Threshold, Watch};
 
 const SQL: Shape = Shape {
     quote: Some('"'),
     zulu: true,
 };
 
-fn watch(mode: Mode, key: &[&str]) -> Watch {
+pub fn watch(mode: Mode, key: &[&str]) -> Watch {
     Watch {
         mode,
         key: key.iter().map(|k| (*k).to_owned()).collect(),
@@ -25,7 +22,7 @@ fn watch(mode: Mode, key: &[&str]) -> Watch {
     }
 }
 
-fn rows(rows: &[(i64, &str)]) -> Rows {
+pub fn rows(rows: &[(i64, &str)]) -> Rows {
     Rows {
         columns: vec!["id".to_owned(), "v".to_owned()],
         rows: rows
@@ -37,7 +34,7 @@ fn rows(rows: &[(i64, &str)]) -> Rows {
 }
 
 /// A watch over several polls, with the keys it has seen.
-struct Life {
+pub struct Life {
     watch: Watch,
     memory: Memory,
     seen: HashSet<String>,
@@ -45,7 +42,7 @@ struct Life {
 }
 
 impl Life {
-    fn of(watch: Watch) -> Life {
+    pub fn of(watch: Watch) -> Life {
         Life {
             watch,
             memory: Memory::default(),
@@ -54,11 +51,11 @@ impl Life {
         }
     }
 
-    fn poll(&mut self, rows: &Rows) -> Result<Digest, Unusable> {
+    pub fn poll(&mut self, rows: &Rows) -> Result<Digest, Unusable> {
         self.poll_among(rows, None, false)
     }
 
-    fn poll_among(
+    pub fn poll_among(
         &mut self,
         rows: &Rows,
         transactions: Option<(i64, i64)>,
@@ -87,7 +84,7 @@ impl Life {
         ids(&self.poll(rows).unwrap())
     }
 
-    fn statement(&self) -> crake::engine::watch::Statement {
+    pub fn statement(&self) -> crake::engine::watch::Statement {
         statement(
             &self.watch,
             &self.memory,
@@ -102,7 +99,7 @@ impl Life {
     }
 }
 
-fn ids(digest: &Digest) -> Vec<i64> {
+pub fn ids(digest: &Digest) -> Vec<i64> {
     let id = |row: &Vec<Cell>| match row[0] {
         Cell::Int(id) => id,
         _ => -1,
@@ -331,168 +328,4 @@ fn watch_threshold_fires_at_the_edge_and_again_only_after_it_came_back() {
         ..value(0.0)
     };
     assert!(life.poll(&text).unwrap_err().0.contains("no number"));
-}
-
-#[test]
-fn watch_deliveries_name_their_rows_the_same_whenever_they_are_made() {
-    let mut one = watch(Mode::Cursor, &["id"]);
-    one.deliver = Deliver::Row;
-    one.params = vec![
-        (
-            "town".to_owned(),
-            Cell::Text("'; DROP TABLE t;--".to_owned()),
-        ),
-        ("token".to_owned(), Cell::Text("s3cret".to_owned())),
-    ];
-    one.redact = vec!["token".to_owned()];
-    let made = |poll: i64| {
-        let mut life = Life::of(one.clone());
-        let fresh = life
-            .poll(&rows(&[(7, "it's \"x\""), (8, "")]))
-            .unwrap()
-            .fresh;
-        let columns = ["id".to_owned(), "v".to_owned()];
-        deliveries(
-            &one,
-            &Found {
-                poll: PollId(poll),
-                columns: &columns,
-                fresh: &fresh,
-                cursor: None,
-            },
-        )
-    };
-    let (first, again) = (made(1), made(2));
-    assert_eq!(first.len(), 2);
-    assert_eq!(first[0].id, "w:7");
-    assert_eq!(first[0].id, again[0].id);
-    let env: BTreeMap<_, _> = first[0].env.iter().cloned().collect();
-    assert_eq!(env["CRAKE_WATCH"], "w");
-    assert_eq!(env["CRAKE_DELIVERY"], "w:7");
-    assert_eq!(env["CRAKE_ROWS"], "1");
-    assert_eq!(env["ROW_ID"], "7");
-    assert_eq!(env["ROW_V"], "it's \"x\"");
-    let payload: Value = serde_json::from_str(&first[0].payload).unwrap();
-    assert_eq!(payload["rows"][0]["v"], "it's \"x\"");
-    assert_eq!(payload["params"]["town"], "'; DROP TABLE t;--");
-    assert!(!first[0].payload.contains("s3cret"));
-}
-
-#[test]
-fn watch_polls_keep_their_beat_and_back_off_while_they_fail() {
-    let w = Watch {
-        every_ms: 10_000,
-        ..watch(Mode::Rows, &[])
-    };
-    let next = |standing: Standing| next_poll(&w, &standing).map(|n| (n.at, n.trigger));
-    let usual = Standing {
-        due_at: 100_000,
-        ended_at: 100_200,
-        ..Standing::default()
-    };
-    assert_eq!(next(usual), Some((110_000, Trigger::Timer)));
-    let slow = Standing {
-        ended_at: 131_000,
-        ..usual
-    };
-    assert_eq!(next(slow), Some((140_000, Trigger::Timer)));
-    let failing = |fails| Standing { fails, ..usual };
-    let pauses: Vec<i64> = [1, 2, 3, 7, 40]
-        .into_iter()
-        .map(|n| next(failing(n)).unwrap().0 - 100_200)
-        .collect();
-    assert_eq!(pauses, [1_000, 2_000, 4_000, 60_000, 60_000]);
-    let more = Standing {
-        more: true,
-        ..usual
-    };
-    assert_eq!(next(more), Some((100_200, Trigger::More)));
-    let blocked = Standing {
-        blocked: true,
-        ..usual
-    };
-    assert_eq!(next(blocked), None);
-}
-
-/// A table whose rows get their numbers when they are written and are seen when their transaction
-/// commits, as in PostgreSQL.
-#[derive(Default)]
-struct Table {
-    open: BTreeMap<i64, Vec<i64>>,
-    committed: Vec<i64>,
-    next_transaction: i64,
-    next_id: i64,
-}
-
-impl Table {
-    fn insert(&mut self, transaction: i64) {
-        self.next_id += 1;
-        let id = self.next_id;
-        self.open.entry(transaction).or_default().push(id);
-    }
-
-    fn begin(&mut self) -> i64 {
-        self.next_transaction += 1;
-        self.insert(self.next_transaction);
-        self.next_transaction
-    }
-
-    fn commit(&mut self, transaction: i64) {
-        self.committed
-            .extend(self.open.remove(&transaction).unwrap_or_default());
-    }
-
-    fn oldest(&self) -> i64 {
-        self.open
-            .keys()
-            .next()
-            .copied()
-            .unwrap_or(self.next_transaction + 1)
-    }
-}
-
-proptest! {
-    /// However transactions overlap and however late they commit, each row is delivered once.
-    #[test]
-    fn watch_cursor_loses_no_late_commit(
-        steps in prop::collection::vec((any::<u8>(), any::<u8>()), 1..120),
-        max_rows in 1_u32..6,
-    ) {
-        let mut life = Life::of(Watch {
-            initial: Initial::Min,
-            max_rows,
-            ..watch(Mode::Cursor, &["id"])
-        });
-        let mut table = Table::default();
-        let mut got = Vec::new();
-        for (what, which) in steps.into_iter().chain((0..300).map(|_| (255, 0))) {
-            let open: Vec<i64> = table.open.keys().copied().collect();
-            let chosen = open.get(usize::from(which) % open.len().max(1)).copied();
-            match (what % 4, chosen) {
-                _ if what == 255 => open.into_iter().for_each(|t| table.commit(t)),
-                (0, _) => { table.begin(); }
-                (1, Some(transaction)) => table.insert(transaction),
-                (2, Some(transaction)) => table.commit(transaction),
-                _ => {}
-            }
-            if what % 4 == 3 || what == 255 {
-                let asked = life.statement();
-                let after = match asked.params.iter().find(|(n, _)| n == "cursor") {
-                    Some((_, Cell::Int(id))) => *id,
-                    _ => 0,
-                };
-                let mut page: Vec<i64> =
-                    table.committed.iter().filter(|id| **id > after).copied().collect();
-                page.sort_unstable();
-                page.truncate(max_rows as usize);
-                let page: Vec<(i64, &str)> = page.into_iter().map(|id| (id, "")).collect();
-                let transactions = Some((table.oldest(), table.next_transaction + 1));
-                let found = life.poll_among(&rows(&page), transactions, false).unwrap();
-                got.extend(ids(&found));
-            }
-        }
-        got.sort_unstable();
-        let all: Vec<i64> = (1..=table.next_id).collect();
-        prop_assert_eq!(got, all);
-    }
 }
