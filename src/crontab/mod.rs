@@ -8,11 +8,14 @@
 mod command;
 mod cursor;
 mod dialect;
+mod disabled;
 mod effective;
+mod emulate;
 mod entry;
 mod env;
 mod field;
 mod list;
+mod mark;
 mod name;
 mod problem;
 mod shell_words;
@@ -22,8 +25,10 @@ mod warning_text;
 
 pub use crate::crontab::command::{Command, split_command};
 pub use crate::crontab::dialect::{Dialect, Format, UnknownName};
+pub use crate::crontab::emulate::{CronClock, cron_fires};
 pub use crate::crontab::entry::Entry;
 pub use crate::crontab::field::{Field, FieldSets};
+pub use crate::crontab::mark::{MARK, Unmarked, mark, put_marks, unmark};
 pub use crate::crontab::name::{SuggestedName, suggest_name, suggest_names};
 pub use crate::crontab::problem::Problem;
 pub use crate::crontab::table::{Line, LineKind, Refusal, Table, Verdict};
