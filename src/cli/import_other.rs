@@ -7,29 +7,16 @@ use crate::cli::draft::Draft;
 use crate::cli::error::CliError;
 use crate::cli::import::{How, TableRead};
 use crate::cli::import_entry::{NotMade, TableEntry, origin};
+use crate::cli::import_other_line::{Kind, Read, Settings, entry_of, kind_of};
 use crate::cli::import_preview::{Preview, Previews};
 use crate::cli::import_source::{Form, Found};
 use crate::cli::{read_schedule, run_as};
 use crate::crontab::{
-    Dialect, Entry, FieldSets, Format, Line, LineKind, Problem, Refusal, Table, Verdict,
-    suggest_names, unmark,
+    Dialect, Format, Line, LineKind, Problem, Refusal, Table, Verdict, suggest_names, unmark,
 };
 use crate::model::{CatchUp, Command, Overlap, Policy, Raw, Spec, Terms};
-use crate::schedule::{ParseOptions, Schedule, Zone, seed_of};
+use crate::schedule::seed_of;
 use crate::store::NewSchedule;
-
-/// An entry before it is a job.
-struct Read {
-    expr: String,
-    written: String,
-    command: Vec<u8>,
-    /// The name the table itself gives it.
-    name: Option<String>,
-    notes: Vec<String>,
-    jitter_ms: i64,
-}
-
-type Settings = Vec<(String, Vec<u8>)>;
 
 /// Reads a table of supercronic or anacron.
 ///
@@ -45,44 +32,7 @@ pub fn read(
 ) -> Result<(TableRead, Vec<TableEntry>), CliError> {
     let unmarked = unmark(&bytes, |_| true);
     let anacron = found.form == Form::Anacron;
-    let mut settings: Settings = Vec::new();
-    let mut lines = Vec::new();
-    let mut drafts = Vec::new();
-    let mut start = 0;
-    for (index, text) in unmarked.bytes.split_inclusive(|b| *b == b'\n').enumerate() {
-        let line = text.strip_suffix(b"\n").unwrap_or(text);
-        let kind = match kind_of(line, anacron, &settings) {
-            Kind::Blank => LineKind::Blank,
-            Kind::Comment => LineKind::Comment,
-            Kind::Env(name, value) => {
-                settings.retain(|(known, _)| *known != name);
-                settings.push((name.clone(), value.clone()));
-                LineKind::Env {
-                    name: name.into_bytes(),
-                    value,
-                    truncated: false,
-                }
-            }
-            Kind::Entry(read) => {
-                let entry = entry_of(&read);
-                drafts.push((index + 1, line.to_vec(), read, settings.clone()));
-                LineKind::Entry(Box::new(entry))
-            }
-            Kind::Bad(why) => LineKind::Error(Problem {
-                reason: "bad crontab line",
-                field: None,
-                column: 1,
-                explanation: why,
-            }),
-        };
-        let span = start..start + text.len();
-        start = span.end;
-        lines.push(Line {
-            number: index + 1,
-            span,
-            kind,
-        });
-    }
+    let (lines, drafts, settings) = lines_of(&unmarked.bytes, anacron);
     let bad = lines.iter().find(|l| matches!(l.kind, LineKind::Error(_)));
     let verdict = match bad {
         Some(line) => Verdict::Refused(Refusal::BadLine { line: line.number }),
@@ -128,6 +78,52 @@ pub fn read(
     Ok((read, entries))
 }
 
+/// An entry with the number and text of its line and the settings above it.
+type Drafted = (usize, Vec<u8>, Read, Settings);
+
+/// The lines of a table, its entries, and what the whole file sets.
+fn lines_of(bytes: &[u8], anacron: bool) -> (Vec<Line>, Vec<Drafted>, Settings) {
+    let mut settings: Settings = Vec::new();
+    let mut lines = Vec::new();
+    let mut drafts = Vec::new();
+    let mut start = 0;
+    for (index, text) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
+        let line = text.strip_suffix(b"\n").unwrap_or(text);
+        let kind = match kind_of(line, anacron, &settings) {
+            Kind::Blank => LineKind::Blank,
+            Kind::Comment => LineKind::Comment,
+            Kind::Env(name, value) => {
+                settings.retain(|(known, _)| *known != name);
+                settings.push((name.clone(), value.clone()));
+                LineKind::Env {
+                    name: name.into_bytes(),
+                    value,
+                    truncated: false,
+                }
+            }
+            Kind::Entry(read) => {
+                let entry = entry_of(&read);
+                drafts.push((index + 1, line.to_vec(), read, settings.clone()));
+                LineKind::Entry(Box::new(entry))
+            }
+            Kind::Bad(why) => LineKind::Error(Problem {
+                reason: "bad crontab line",
+                field: None,
+                column: 1,
+                explanation: why,
+            }),
+        };
+        let span = start..start + text.len();
+        start = span.end;
+        lines.push(Line {
+            number: index + 1,
+            span,
+            kind,
+        });
+    }
+    (lines, drafts, settings)
+}
+
 struct Place<'a> {
     found: &'a Found,
     number: usize,
@@ -143,43 +139,7 @@ fn one(
     suggested: &str,
     previews: &mut Previews<'_>,
 ) -> TableEntry {
-    let label = &place.found.label;
-    let setting = |wanted: &str| {
-        let found = settings.iter().find(|(name, _)| name == wanted);
-        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
-    };
-    let mut spec = Spec::of(Command::Line(Raw(read.command)));
-    spec.shell = setting("SHELL");
-    spec.env = settings
-        .iter()
-        .map(|(name, value)| (name.clone(), Raw(value.clone())))
-        .collect();
-    spec.origin = Some(origin(label, place.number));
-    let mut policy = Policy::cron();
-    if place.found.form == Form::Anacron {
-        (policy.catch_up, policy.overlap) = (CatchUp::Last, Overlap::Skip);
-    }
-    let seed = seed_of(&format!("{label} {}", read.expr)).cast_signed();
-    let zone = place.zone.map(str::to_owned);
-    let own_zone = (place.found.form == Form::Seconds)
-        .then(|| setting("CRON_TZ"))
-        .flatten();
-    let draft = Draft {
-        spec,
-        policy,
-        schedules: vec![NewSchedule {
-            expr: read.expr,
-            zone: own_zone.or(zone),
-            dst: "vixie".to_owned(),
-            anchor: None,
-            terms: Terms {
-                jitter_ms: read.jitter_ms,
-                seed,
-                ..Terms::default()
-            },
-        }],
-        seed,
-    };
+    let draft = draft(place, &read, settings);
     let schedule = draft
         .schedules
         .first()
@@ -202,13 +162,52 @@ fn one(
         mark: None,
         disabled: false,
         options: (false, false),
-        mail_to: setting("MAILTO").map(Raw::from),
+        mail_to: setting(settings, "MAILTO").map(Raw::from),
         schedule: read.written,
         user: None,
         name: read.name.unwrap_or_else(|| suggested.to_owned()),
         job,
         preview,
         notes: read.notes,
+    }
+}
+
+fn setting(settings: &Settings, wanted: &str) -> Option<String> {
+    let found = settings.iter().find(|(name, _)| name == wanted);
+    found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+}
+
+fn draft(place: &Place<'_>, read: &Read, settings: &Settings) -> Draft {
+    let label = &place.found.label;
+    let mut spec = Spec::of(Command::Line(Raw(read.command.clone())));
+    spec.shell = setting(settings, "SHELL");
+    spec.env = settings
+        .iter()
+        .map(|(name, value)| (name.clone(), Raw(value.clone())))
+        .collect();
+    spec.origin = Some(origin(label, place.number));
+    let mut policy = Policy::cron();
+    if place.found.form == Form::Anacron {
+        (policy.catch_up, policy.overlap) = (CatchUp::Last, Overlap::Skip);
+    }
+    let seconds = place.found.form == Form::Seconds;
+    let own_zone = seconds.then(|| setting(settings, "CRON_TZ")).flatten();
+    let seed = seed_of(&format!("{label} {}", read.expr)).cast_signed();
+    Draft {
+        spec,
+        policy,
+        schedules: vec![NewSchedule {
+            expr: read.expr.clone(),
+            zone: own_zone.or(place.zone.map(str::to_owned)),
+            dst: "vixie".to_owned(),
+            anchor: None,
+            terms: Terms {
+                jitter_ms: read.jitter_ms,
+                seed,
+                ..Terms::default()
+            },
+        }],
+        seed,
     }
 }
 
@@ -219,223 +218,4 @@ fn of_user(ctx: &Context, mut draft: Draft, owner: &str) -> Result<Draft, NotMad
             .map_err(|error| NotMade::Refused(error.message))?;
     }
     Ok(draft)
-}
-
-enum Kind {
-    Blank,
-    Comment,
-    Env(String, Vec<u8>),
-    Entry(Read),
-    Bad(String),
-}
-
-fn kind_of(line: &[u8], anacron: bool, settings: &Settings) -> Kind {
-    let text = String::from_utf8_lossy(line).into_owned();
-    let text = text.trim_start_matches([' ', '\t']);
-    if text.trim().is_empty() {
-        return Kind::Blank;
-    }
-    if text.starts_with('#') {
-        return Kind::Comment;
-    }
-    if let Some((name, value)) = setting(text) {
-        return Kind::Env(name, value.into_bytes());
-    }
-    let read = match anacron {
-        true => anacron_entry(text, settings),
-        false => seconds_entry(text),
-    };
-    match read {
-        Ok(read) => Kind::Entry(read),
-        Err(why) => Kind::Bad(why),
-    }
-}
-
-/// A setting as supercronic finds one: a word without blanks before the first `=`; one pair of quotes
-/// around the value goes away.
-fn setting(text: &str) -> Option<(String, String)> {
-    let (name, value) = text.split_once('=')?;
-    let name = name.trim_end();
-    if name.is_empty() || name.contains(char::is_whitespace) {
-        return None;
-    }
-    let value = value.trim();
-    let quoted = ['"', '\''].iter().find_map(|quote| {
-        let inside = value.strip_prefix(*quote)?.strip_suffix(*quote)?;
-        (value.len() > 1).then_some(inside)
-    });
-    Some((name.to_owned(), quoted.unwrap_or(value).to_owned()))
-}
-
-/// Seven fields (seconds first, year last), six (year last) or five, whichever can be read first.
-/// Source: `parseJobLine` of supercronic.
-fn seconds_entry(text: &str) -> Result<Read, String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let mut why = "there is no schedule with a command behind it".to_owned();
-    for count in [7, 6, 5, 1] {
-        let Some(fields) = words.get(..count).filter(|_| words.len() > count) else {
-            continue;
-        };
-        match expression(fields) {
-            Ok(expr) => {
-                let (written, command) = split_after(text, count);
-                return Ok(Read {
-                    expr,
-                    written: written.to_owned(),
-                    command: command.as_bytes().to_vec(),
-                    name: None,
-                    notes: Vec::new(),
-                    jitter_ms: 0,
-                });
-            }
-            Err(error) => why = error,
-        }
-    }
-    Err(why)
-}
-
-/// The same schedule as crake writes it.
-fn expression(fields: &[&str]) -> Result<String, String> {
-    let expr = match fields {
-        [_] | [_, _, _, _, _] => fields.join(" "),
-        [minute, hour, dom, month, dow, year] => {
-            let dow = weekdays(dow);
-            ["0", minute, hour, dom, month, &dow, year].join(" ")
-        }
-        [second, minute, hour, dom, month, dow, year] => {
-            let dow = weekdays(dow);
-            [*second, *minute, *hour, *dom, *month, dow.as_str(), *year].join(" ")
-        }
-        _ => return Err("a schedule has five, six or seven fields".to_owned()),
-    };
-    let schedule =
-        Schedule::parse(&expr, &ParseOptions::default()).map_err(|error| error.to_string())?;
-    let both = fields.len() > 5 && {
-        let at = fields.len() - 4;
-        let limited = |field: Option<&&str>| field.is_some_and(|f| !matches!(*f, "*" | "?"));
-        limited(fields.get(at)) && limited(fields.get(at + 2))
-    };
-    if both {
-        return Err(
-            "supercronic joins day of month and day of week by OR; write two lines".to_owned(),
-        );
-    }
-    drop(schedule);
-    Ok(expr)
-}
-
-/// Weekdays by name: supercronic counts them from 0 for Sunday, seconds schedules from 1.
-fn weekdays(field: &str) -> String {
-    const NAMES: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
-    let mut named = String::with_capacity(field.len());
-    let mut literal = false;
-    for c in field.chars() {
-        let name = c.to_digit(10).and_then(|digit| NAMES.get(digit as usize));
-        match name.filter(|_| !literal) {
-            Some(name) => named.push_str(name),
-            None => named.push(c),
-        }
-        // What follows is a count and no weekday.
-        literal = match c {
-            '/' | '#' => true,
-            ',' | '-' => false,
-            _ => literal,
-        };
-    }
-    named
-}
-
-/// The first words of a text, and what follows them.
-fn split_after(text: &str, words: usize) -> (&str, &str) {
-    let mut at = 0;
-    for _ in 0..words {
-        let rest = text.get(at..).unwrap_or_default();
-        let begin = rest.len() - rest.trim_start().len();
-        let word = rest.trim_start();
-        let length = word.find(char::is_whitespace).unwrap_or(word.len());
-        at += begin + length;
-    }
-    let (head, tail) = text.split_at_checked(at).unwrap_or((text, ""));
-    (head.trim_start(), tail.trim_start())
-}
-
-/// A line of anacron: period in days, delay in minutes, name, command. Source: anacrontab(5).
-fn anacron_entry(text: &str, settings: &Settings) -> Result<Read, String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let [period, delay, name, _, ..] = words.as_slice() else {
-        return Err("expected a period, a delay, a name and a command".to_owned());
-    };
-    let number = |name: &str| {
-        let value = settings
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value);
-        value.and_then(|value| String::from_utf8_lossy(value).trim().parse::<i64>().ok())
-    };
-    let hours = settings
-        .iter()
-        .find(|(known, _)| known == "START_HOURS_RANGE");
-    let first = hours.and_then(|(_, value)| {
-        let text = String::from_utf8_lossy(value).into_owned();
-        text.split('-').next()?.trim().parse::<i64>().ok()
-    });
-    let delay: i64 = delay
-        .parse()
-        .map_err(|_| format!("`{delay}` is no delay in minutes"))?;
-    let minute = (first.unwrap_or(0).clamp(0, 23) * 60 + delay.max(0)).min(1_439);
-    let at = format!("{} {}", minute % 60, minute / 60);
-    let expr = match *period {
-        "1" | "@daily" => format!("{at} * * *"),
-        "7" | "@weekly" => format!("{at} * * 0"),
-        "@monthly" => format!("{at} 1 * *"),
-        "@yearly" => format!("{at} 1 1 *"),
-        days => {
-            let days: u32 = days
-                .parse()
-                .map_err(|_| format!("`{days}` is no period in days"))?;
-            format!("every {}d", days.max(1))
-        }
-    };
-    let (_, command) = split_after(text, 3);
-    let note = "anacron counts days from the last run; here it has a fixed time, and the last one \
-                missed is made up for";
-    Ok(Read {
-        expr,
-        written: period.to_string(),
-        command: command.as_bytes().to_vec(),
-        name: Some((*name).to_owned()),
-        notes: vec![note.to_owned()],
-        jitter_ms: number("RANDOM_DELAY").unwrap_or(0).clamp(0, 1_440) * 60_000,
-    })
-}
-
-/// The line as the listing of lines shows it.
-fn entry_of(read: &Read) -> Entry {
-    let options = ParseOptions {
-        zone: Zone::utc(),
-        ..ParseOptions::default()
-    };
-    let schedule = Schedule::parse(&read.expr, &options).ok();
-    let fields = schedule.as_ref().and_then(Schedule::fields);
-    let sets = fields.map_or_else(FieldSets::default, |fields| FieldSets {
-        minute: fields.minute,
-        hour: fields.hour,
-        dom: fields.dom,
-        month: u32::from(fields.month),
-        dow: fields.dow | (fields.dow & 1) << 7,
-        ..FieldSets::default()
-    });
-    Entry {
-        sets,
-        reboot: schedule.is_some_and(|s| s.is_reboot()),
-        nickname: None,
-        schedule_text: read.written.clone(),
-        effective: Some(read.expr.clone()),
-        random: Vec::new(),
-        user: None,
-        raw_command: read.command.clone(),
-        no_log: false,
-        mail_on_failure_only: false,
-        settings_above: 0,
-    }
 }

@@ -100,6 +100,14 @@ fn wrong_fires(file: &CorpusFile, dialect: Dialect, item: &Value) -> Vec<String>
             .iter()
             .map(|at| format!("{}Z", &at.as_str().expect("an instant")[..16]))
             .collect();
+        // What is rare was recorded over nine years only.
+        let recorded = record["next_utc_after_2026_01_01"]
+            .as_array()
+            .map_or(0, Vec::len);
+        let next = match next.get(recorded) {
+            Some(at) if at.as_str() > "2034" => &next[..recorded],
+            _ => &next[..],
+        };
         if json!(next) != record["next_utc_after_2026_01_01"] {
             let wanted = &record["next_utc_after_2026_01_01"];
             found.push(format!("{} as {dialect}: {wanted} is {next:?}", file.name));
