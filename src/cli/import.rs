@@ -303,6 +303,11 @@ fn carry_out(
         zone: read.zone.clone(),
         bytes: read.bytes.clone(),
         read_at: ctx.now(),
+        entries: plan
+            .steps
+            .iter()
+            .filter_map(|step| Some((step.entry.line, step.id.clone()?)))
+            .collect(),
         observed: read.observed,
         intent: None,
     };

@@ -30,6 +30,9 @@ mod env;
 mod events;
 mod explain;
 mod explain_job;
+mod export;
+mod export_crontab;
+mod export_systemd;
 mod fires;
 mod flags;
 mod generated;
@@ -45,6 +48,7 @@ mod import_plan;
 mod import_preview;
 mod import_said;
 mod import_source;
+mod internal;
 mod item;
 mod kill;
 mod limit_flags;
@@ -98,7 +102,7 @@ use std::process::ExitCode;
 use clap::{ColorChoice, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::cli::context::{Context, Form};
-use crate::cli::error::{CliError, Kind};
+use crate::cli::error::CliError;
 use crate::cli::usage::{usage, wanted_form};
 use crate::clock::SystemClock;
 use crate::config::{HOME_VARIABLE, Paths, User};
@@ -166,6 +170,7 @@ enum Command {
     #[command(alias = "enable")]
     Resume(resume::ResumeArgs),
     Import(import::ImportArgs),
+    Export(export::ExportArgs),
     Run(run::RunArgs),
     Enqueue(enqueue::EnqueueArgs),
     Ps(ps::PsArgs),
@@ -208,6 +213,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Pause(args) => pause::pause(ctx, args),
         Command::Resume(args) => resume::resume(ctx, args),
         Command::Import(args) => import::import(ctx, args),
+        Command::Export(args) => export::export(ctx, args),
         Command::Run(args) => run::run(ctx, args),
         Command::Enqueue(args) => enqueue::enqueue(ctx, args),
         Command::Ps(args) => ps::ps(ctx, args),
@@ -249,60 +255,10 @@ fn without_a_command(ctx: &Context) -> Result<u8, CliError> {
     Ok(code)
 }
 
-/// The processes crake starts of itself; their arguments are no part of the command line people
-/// write, so they are looked at before it is.
-fn internal(args: &[OsString]) -> Option<u8> {
-    let name = args.get(1)?.to_str()?;
-    match name {
-        // First of all: a worker closes every descriptor it was not given on purpose.
-        "__worker" => Some(worker(args.get(2)?.as_ref())),
-        "__exec" => {
-            title("crake-stage");
-            let code = crate::process::stage_main(args.get(2..).unwrap_or_default());
-            Some(u8::try_from(code).unwrap_or(125))
-        }
-        "__guardian" => {
-            title("crake");
-            Some(daemon::guardian_main(args.get(2..).unwrap_or_default()))
-        }
-        crate::daemon::program::QUESTION => {
-            println!(
-                "{}{}",
-                crate::daemon::program::ANSWER,
-                env!("CARGO_PKG_VERSION")
-            );
-            Some(0)
-        }
-        "__core" => {
-            title("crake-core");
-            Some(daemon::core_main(args.get(2..).unwrap_or_default()))
-        }
-        "__check" | "__copy" => Some(chore::chore(args.get(1..).unwrap_or_default())),
-        other => other.starts_with("__").then(|| {
-            let error = CliError::new(Kind::Usage, format!("unknown internal command {name}"));
-            error::tell(&error, Form::Text)
-        }),
-    }
-}
-
-fn worker(dir: &std::path::Path) -> u8 {
-    title("crake-worker");
-    let code = crate::process::worker_main(dir, &SystemClock);
-    u8::try_from(code).unwrap_or(1)
-}
-
-/// Names the process for `ps`: started through /proc/self/exe it would be called `exe`.
-fn title(name: &str) {
-    if let Ok(name) = std::ffi::CString::new(name) {
-        // Nothing depends on the name.
-        let _ = rustix::thread::set_name(&name);
-    }
-}
-
 /// Runs the command that the arguments name; the first of them is the program's own name.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
-    if let Some(code) = internal(&args) {
+    if let Some(code) = internal::internal(&args) {
         return ExitCode::from(code);
     }
     if complete::answered(&args) {

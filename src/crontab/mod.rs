@@ -22,6 +22,7 @@ mod shell_words;
 mod table;
 mod warning;
 mod warning_text;
+mod write;
 
 pub use crate::crontab::command::{Command, split_command};
 pub use crate::crontab::dialect::{Dialect, Format, UnknownName};
@@ -33,3 +34,4 @@ pub use crate::crontab::name::{SuggestedName, suggest_name, suggest_names};
 pub use crate::crontab::problem::Problem;
 pub use crate::crontab::table::{Line, LineKind, Refusal, Table, Verdict};
 pub use crate::crontab::warning::{HostFacts, Warning, warnings};
+pub use crate::crontab::write::{join_command, setting_line};

@@ -4,6 +4,8 @@ CREATE TABLE crontab(
   owner TEXT NOT NULL, dialect TEXT NOT NULL, format TEXT NOT NULL, zone TEXT,
   bytes BLOB NOT NULL,
   read_at INT NOT NULL,
+  -- The entries that made jobs: [[line, id], ...].
+  entries TEXT NOT NULL DEFAULT '[]',
   -- Whether the jobs wait for the cutover: until then cron runs them.
   observed INT NOT NULL DEFAULT 0 CHECK(observed IN(0, 1)),
   -- A change of the file that was begun: what the file is to hold, and from when on it counts.

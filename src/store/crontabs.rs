@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, named_params, params};
 use crate::model::{Job, Pause};
 use crate::schedule::UnixMs;
 use crate::store::changes::insert_pause;
+use crate::store::error::json;
 use crate::store::jobs::{end_pauses, job_row, keep, put_job};
 use crate::store::{NewSchedule, Result, Store, StoreError};
 
@@ -25,6 +26,8 @@ pub struct CrontabRow {
     pub bytes: Vec<u8>,
     /// When it was read.
     pub read_at: UnixMs,
+    /// The lines that made jobs, with the ids of their entries.
+    pub entries: Vec<(usize, String)>,
     /// Whether its jobs wait for the cutover.
     pub observed: bool,
     /// A change of the file that was begun and not yet settled.
@@ -78,7 +81,7 @@ pub struct CrontabVersion {
 const VERSIONS: i64 = 20;
 
 const COLUMNS: &str =
-    "source, owner, dialect, format, zone, bytes, read_at, observed, intent, wanted,
+    "source, owner, dialect, format, zone, bytes, read_at, entries, observed, intent, wanted,
   takeover_at, jobs, backup";
 
 impl Store {
@@ -250,12 +253,14 @@ impl Store {
 }
 
 fn put_crontab(tx: &Transaction<'_>, table: &CrontabRow) -> Result<()> {
+    let entries =
+        serde_json::to_string(&table.entries).map_err(|e| StoreError::Unreadable(e.to_string()))?;
     tx.execute(
-        "INSERT INTO crontab(source, owner, dialect, format, zone, bytes, read_at, observed)
-         VALUES(:source, :owner, :dialect, :format, :zone, :bytes, :read_at, :observed)
+        "INSERT INTO crontab(source, owner, dialect, format, zone, bytes, read_at, entries, observed)
+         VALUES(:source, :owner, :dialect, :format, :zone, :bytes, :read_at, :entries, :observed)
          ON CONFLICT(source) DO UPDATE SET owner = excluded.owner, dialect = excluded.dialect,
            format = excluded.format, zone = excluded.zone, bytes = excluded.bytes,
-           read_at = excluded.read_at, observed = excluded.observed",
+           read_at = excluded.read_at, entries = excluded.entries, observed = excluded.observed",
         named_params! {
             ":source": table.source,
             ":owner": table.owner,
@@ -264,6 +269,7 @@ fn put_crontab(tx: &Transaction<'_>, table: &CrontabRow) -> Result<()> {
             ":zone": table.zone,
             ":bytes": table.bytes,
             ":read_at": table.read_at,
+            ":entries": entries,
             ":observed": table.observed,
         },
     )?;
@@ -317,6 +323,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CrontabRow> {
         zone: row.get("zone")?,
         bytes: row.get("bytes")?,
         read_at: row.get("read_at")?,
+        entries: json(row, "entries")?,
         observed: row.get("observed")?,
         intent,
     })

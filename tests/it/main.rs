@@ -48,6 +48,7 @@ mod engine_terms;
 mod evidence_disk;
 mod evidence_drain;
 mod evidence_states;
+mod export_tables;
 mod faults;
 mod faults_disk;
 mod faults_journal;
