@@ -214,7 +214,10 @@ pub fn one(
     how: &How<'_>,
     dry_run: bool,
 ) -> Result<(TableRead, Plan), CliError> {
-    let observed = how.observe.unwrap_or(found.live);
+    // Once it was taken over, a table is one that cron reads, wherever it lies.
+    let before = ctx.read()?.crontab(&found.label)?;
+    let before = before.is_some_and(|row| row.observed);
+    let observed = how.observe.unwrap_or(found.live || before);
     let unmarked = unmark(&bytes, |_| true);
     let mut previews = Previews::new(ctx, how.from, how.days);
     let (read, entries) = match found.form {

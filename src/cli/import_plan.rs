@@ -8,13 +8,10 @@ use crate::cli::error::CliError;
 use crate::cli::import_entry::TableEntry;
 use crate::cli::import_match::{id_of, is_from, matches, name_of};
 use crate::cli::import_said::{Conflict, base, merge, said, take};
+use crate::daemon::crontabs::{BY_IMPORT, OBSERVED};
 use crate::model::{Imported, Job, Pause, Raw, Said};
 use crate::store::{JobRow, JobWrite, Store};
 
-/// Who pauses what an import pauses, and why.
-pub const BY_IMPORT: &str = "import";
-/// Cron still runs it.
-pub const OBSERVED: &str = "observed: cron runs it until `crake cutover`";
 /// Its entry is gone.
 pub const GONE: &str = "its entry is no longer in the table";
 /// Its entry is commented out.
@@ -259,7 +256,10 @@ fn known_before(ctx: &Context, about: &About<'_>, mut entry: TableEntry, row: Jo
 
 /// What has to change about the pauses of a job: one begins, or those of an import end.
 fn standing(ctx: &Context, row: &JobRow, disabled: bool, observed: bool) -> (Option<Pause>, bool) {
-    let now = row.job.paused_at(ctx.now());
+    // What a cutover or rollback of this minute settled counts from the next one on.
+    let now = row
+        .job
+        .paused_at((ctx.now().div_euclid(60_000) + 1) * 60_000);
     let ours = now.filter(|pause| pause.by == BY_IMPORT);
     let wanted = match (disabled, observed) {
         (true, _) => Some(DISABLED),

@@ -17,6 +17,9 @@ mod check;
 mod chore;
 mod complete;
 mod completions;
+mod cutover;
+mod cutover_file;
+mod cutover_state;
 mod demo;
 mod demo_story;
 mod doctor;
@@ -71,6 +74,7 @@ mod read_schedule;
 mod resume;
 mod retry;
 mod rm;
+mod rollback;
 mod run;
 mod run_as;
 pub mod selector;
@@ -197,6 +201,8 @@ enum Command {
     Daemon(daemon::DaemonArgs),
     Worker(worker::WorkerArgs),
     Queue(queue::QueueArgs),
+    Cutover(cutover::CutoverArgs),
+    Rollback(rollback::RollbackArgs),
     Prune(prune::PruneArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
@@ -239,6 +245,8 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Daemon(args) => daemon::daemon(ctx, args),
         Command::Worker(args) => worker::worker(ctx, args),
         Command::Queue(args) => queue::queue(ctx, args),
+        Command::Cutover(args) => cutover::cutover(ctx, args),
+        Command::Rollback(args) => rollback::rollback(ctx, args),
         Command::Prune(args) => prune::prune(ctx, args),
         Command::Demo(args) => demo::demo(ctx, args),
         Command::Completions(args) => completions::completions(ctx, args),

@@ -150,7 +150,7 @@ impl Store {
         };
         self.write(|tx| {
             tx.execute(
-                "UPDATE crontab SET intent = ?2, wanted = ?3, takeover_at = ?4, jobs = ?5, backup = ?6
+                "UPDATE crontab SET intent = ?2, wanted = ?3, takeover_at = ?4, jobs = ?5, backup = ?6, observed = 1
                  WHERE source = ?1",
                 params![source, word, intent.wanted, intent.at, jobs, intent.backup],
             )?;
@@ -191,8 +191,18 @@ impl Store {
                     from: intent.at,
                     ..pause.clone()
                 };
-                end_pauses(tx, name, intent.at)?;
-                if !intent.cutover {
+                tx.execute(
+                    "UPDATE pause SET until_at = ?2 WHERE job = ?1 AND paused_by = ?3
+                       AND (until_at IS NULL OR until_at > ?2)",
+                    params![name, intent.at, pause.by],
+                )?;
+                // Somebody else's pause goes on, and covers it as well.
+                let paused = job
+                    .job
+                    .pauses
+                    .iter()
+                    .any(|p| p.by != pause.by && p.until.is_none());
+                if !intent.cutover && !paused {
                     insert_pause(tx, name, &from)?;
                 }
                 let what = if intent.cutover {

@@ -27,6 +27,7 @@ mod crontab_probes;
 mod crontab_props;
 mod crontab_truth;
 mod crontab_warnings;
+mod cutover_corpus;
 mod daemon_crash;
 mod daemon_ends;
 mod daemon_follow;
