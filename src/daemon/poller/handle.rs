@@ -1,11 +1,9 @@
 //! The core's end of a poller. Nothing here waits, whatever the process does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -14,142 +12,16 @@ use rustix::process::{
 };
 
 use crate::daemon::poller::assembly::{Assembly, Unasked};
-use crate::daemon::poller::message::{Act, Acted, Answered, Ask, Beat, FromPoller, ToPoller};
-use crate::model::{PasswordFrom, PollId, Rows, Secret, Source};
+use crate::daemon::poller::event::{Answer, PollerEvent, Reply};
+use crate::daemon::poller::launch::{Launch, with_variable};
+use crate::daemon::poller::message::{Act, Answered, Ask, FromPoller, ToPoller};
+use crate::model::{PollId, Secret, Source};
 use crate::process::end_session;
 use crate::process::frame::{Conn, FrameError, Heard};
-use crate::schedule::UnixMs;
 use crate::source::{ErrorKind, SourceError};
-
-/// What a poller, and so the command of an `exec` source, gets of the environment of the daemon:
-/// what says where programs, certificates and one's own files are, and how to write text. Nothing
-/// that could hold a password.
-const PASSED_ON: [&str; 14] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LANGUAGE",
-    "LC_ALL",
-    "LC_CTYPE",
-    "LC_COLLATE",
-    "TZ",
-    "TMPDIR",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-];
-
-/// Told to pollers by tests, in debug builds only.
-#[cfg(debug_assertions)]
-const HOOKS: [&str; 2] = [
-    crate::daemon::poller::hooks::LEAK,
-    crate::daemon::poller::hooks::HANG,
-];
 
 /// How often one look reads at most, 16 KiB each: the caller has other things to do.
 const READS: u32 = 256;
-
-/// How a poller is started.
-#[derive(Clone, Debug)]
-pub struct Launch {
-    /// The program.
-    pub program: PathBuf,
-    /// All it finds in its environment.
-    pub environment: Vec<(OsString, OsString)>,
-}
-
-impl Launch {
-    /// As this very program, also after its file was replaced.
-    pub fn of_this_program() -> Launch {
-        let variable = |name: &&str| Some(((*name).into(), std::env::var_os(name)?));
-        let passed = PASSED_ON.iter().filter_map(variable);
-        #[cfg(debug_assertions)]
-        let passed = passed.chain(HOOKS.iter().filter_map(variable));
-        Launch {
-            program: PathBuf::from("/proc/self/exe"),
-            environment: passed.collect(),
-        }
-    }
-}
-
-/// What a poll brought.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
-    /// The rows, and whether there were more.
-    pub rows: Rows,
-    /// How many rows the query touched, as the engine counts.
-    pub affected: u64,
-    /// How many rows the claim touched, where there was one.
-    pub claimed: Option<u64>,
-    /// The oldest transaction under way before the query, and the first not begun after it, where
-    /// that was asked and the server tells.
-    pub transactions: Option<(i64, i64)>,
-}
-
-/// The end of a poll.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// Which.
-    pub poll: PollId,
-    /// How long claim and query took, milliseconds.
-    pub took_ms: i64,
-    /// How long it waited for a connection, milliseconds.
-    pub wait_ms: i64,
-    /// The server's number for the connection; empty where it had none.
-    pub connection: String,
-    /// What came of it.
-    pub result: Result<Reply, SourceError>,
-}
-
-/// What is heard of a poller.
-#[derive(Debug)]
-pub enum PollerEvent {
-    /// Its loop came round.
-    Beat(Beat),
-    /// A poll is over.
-    Answered(Box<Answer>),
-    /// An act is over.
-    Acted(Acted),
-    /// Somebody said something on a channel, once or many times.
-    Heard {
-        /// The channel.
-        channel: String,
-    },
-    /// A channel is not listened to any more; it is tried again.
-    Deaf {
-        /// The channel.
-        channel: String,
-        /// Since when at the latest, Unix milliseconds.
-        since: UnixMs,
-        /// Why.
-        error: SourceError,
-    },
-    /// A channel is listened to.
-    Listening {
-        /// The channel.
-        channel: String,
-        /// Since when it was not, Unix milliseconds; nothing the first time.
-        again_after: Option<UnixMs>,
-    },
-    /// A connection was held too long and given up.
-    Leak {
-        /// The watch that took it.
-        owner: String,
-        /// For what.
-        sql: String,
-        /// How long it had been out, milliseconds.
-        held_ms: i64,
-        /// The server's number for it.
-        connection: String,
-    },
-    /// The process has ended, and nothing of it is left. Told once; nothing comes after it.
-    Gone {
-        /// How, in words.
-        how: String,
-    },
-}
 
 /// A poller process.
 pub struct Poller {
@@ -421,18 +293,6 @@ impl Drop for Poller {
             let _ = child.wait();
         });
     }
-}
-
-/// A password in a variable of this process becomes one that is handed over.
-fn with_variable(source: &Source, secret: Option<Secret>) -> (Source, Option<Secret>) {
-    let mut source = source.clone();
-    if let PasswordFrom::Env(name) = &source.password
-        && let Ok(value) = std::env::var(name)
-    {
-        source.password = PasswordFrom::Stored;
-        return (source, Some(Secret::new(value)));
-    }
-    (source, secret)
 }
 
 fn answer(answered: Answered, assembly: Assembly) -> Result<Answer, Unasked> {
