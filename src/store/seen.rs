@@ -57,7 +57,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of reading.
-    pub fn seen_among(&self, watch: &str, keys: &[String], since: UnixMs) -> Result<Known> {
+    pub fn known_keys(&self, watch: &str, keys: &[String], since: UnixMs) -> Result<Known> {
         let mut statement = self
             .conn
             .prepare_cached("SELECT seen_at FROM seen WHERE watch = ?1 AND key = ?2")?;
