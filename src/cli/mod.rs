@@ -83,14 +83,6 @@ mod usage;
 mod wait;
 mod waiting;
 mod watch;
-mod watch_add;
-mod watch_check;
-mod watch_polls;
-mod watch_reset;
-mod watch_rest;
-mod watch_test;
-mod watch_try;
-mod watch_values;
 mod worker;
 
 use std::ffi::{OsStr, OsString};

@@ -39,6 +39,7 @@ mod touched;
 mod usual;
 mod versions;
 mod waiting;
+mod watch_resets;
 mod watches;
 
 use std::cell::RefCell;
@@ -78,7 +79,8 @@ pub use touched::{Cell, Image};
 pub use usual::Usual;
 pub use versions::{CalendarRow, NewSchedule};
 pub use waiting::{Found, Wanted};
-pub use watches::{Reset, WatchRow};
+pub use watch_resets::Reset;
+pub use watches::WatchRow;
 
 /// How long a command waits for another writer before it says that the store is busy.
 const BUSY: Duration = Duration::from_secs(10);

@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use crate::model::{Initial, Level, Memory, Note, Pause, Watch};
+use crate::model::{Level, Memory, Note, Pause, Watch};
 use crate::schedule::UnixMs;
 use crate::store::error::json;
+use crate::store::watch_resets::forget;
 use crate::store::{Result, Store, StoreError};
 
 /// A watch and what it remembers.
@@ -34,16 +35,6 @@ impl WatchRow {
     pub fn is_paused(&self, now: UnixMs) -> bool {
         self.watch.paused.as_ref().is_some_and(|p| p.covers(now))
     }
-}
-
-/// What a reset changes.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reset {
-    /// Where the cursor begins anew; the definition has it from then on.
-    pub initial: Option<Initial>,
-    /// Whether the keys it has seen are forgotten, and with them the last result of mode `changed`
-    /// and the side of mode `threshold`.
-    pub forget: bool,
 }
 
 const COLUMNS: &str = "name, source, job, spec, memory, next_at, last_ok, asked_at, paused_at,
@@ -215,84 +206,6 @@ impl Store {
             known(tx.execute(sql, params![name, now])?, name)
         })
     }
-
-    /// Gives up the polls whose runs a watch waits for, and lets it go on after what they found; it is
-    /// due at once. Says how many.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchWatch`].
-    pub fn skip_watch(&mut self, name: &str, by: &str, now: UnixMs) -> Result<usize> {
-        self.write(|tx| {
-            let changed = tx.execute(
-                "UPDATE watch SET spec = spec, version = version + 1, next_at = ?2, updated_at = ?2
-                 WHERE name = ?1",
-                params![name, now],
-            )?;
-            known(changed, name)?;
-            let given_up = take_held(tx, name)?;
-            note(tx, name, format!("{by} gave up {given_up} polls"), now)?;
-            Ok(given_up)
-        })
-    }
-
-    /// Lets a watch begin anew; it is due at once. What a poll that is under way brings is not
-    /// remembered (the version grows), and polls that wait for their runs are given up.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchWatch`].
-    pub fn reset_watch(&mut self, name: &str, reset: &Reset, by: &str, now: UnixMs) -> Result<()> {
-        self.write(|tx| {
-            let row =
-                watch_row(tx, name)?.ok_or_else(|| StoreError::NoSuchWatch(name.to_owned()))?;
-            if let Some(initial) = &reset.initial {
-                let mut watch = row.watch.clone();
-                watch.initial = initial.clone();
-                let spec = spec_text(&watch)?;
-                tx.execute("UPDATE watch SET spec = ?2 WHERE name = ?1", [name, &spec])?;
-            }
-            // Keys seen near an old place would hide rows after the new one.
-            if reset.initial.is_some() || reset.forget {
-                forget(tx, name)?;
-            }
-            tx.execute(
-                "UPDATE watch SET spec = spec, version = version + 1, next_at = ?2, updated_at = ?2
-                 WHERE name = ?1",
-                params![name, now],
-            )?;
-            note(tx, name, format!("reset by {by}"), now)
-        })
-    }
-}
-
-/// Takes what the polls that wait brought for granted.
-fn take_held(tx: &Transaction<'_>, name: &str) -> Result<usize> {
-    let held: Vec<String> = tx
-        .prepare("SELECT held FROM poll WHERE watch = ?1 AND held IS NOT NULL ORDER BY id")?
-        .query_map([name], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    for text in &held {
-        let value: serde_json::Value =
-            serde_json::from_str(text).map_err(|e| StoreError::Unreadable(e.to_string()))?;
-        if let Some(memory) = value.get("memory").filter(|m| !m.is_null()) {
-            tx.execute(
-                "UPDATE watch SET memory = ?2 WHERE name = ?1",
-                params![name, memory.to_string()],
-            )?;
-        }
-    }
-    tx.execute("UPDATE poll SET held = NULL WHERE watch = ?1", [name])?;
-    Ok(held.len())
-}
-
-/// Forgets what a watch remembers, the polls that wait for their runs among it.
-fn forget(tx: &Transaction<'_>, name: &str) -> Result<()> {
-    tx.execute("UPDATE watch SET memory = '{}' WHERE name = ?1", [name])?;
-    tx.execute("DELETE FROM seen WHERE watch = ?1", [name])?;
-    tx.execute(
-        "UPDATE poll SET held = NULL WHERE watch = ?1 AND held IS NOT NULL",
-        [name],
-    )?;
-    Ok(())
 }
 
 /// Whether what one remembers is of use to the other.
@@ -303,7 +216,7 @@ fn same_meaning(old: &Watch, new: &Watch) -> bool {
         && old.initial == new.initial
 }
 
-fn known(changed: usize, name: &str) -> Result<()> {
+pub(in crate::store) fn known(changed: usize, name: &str) -> Result<()> {
     match changed {
         0 => Err(StoreError::NoSuchWatch(name.to_owned())),
         _ => Ok(()),
@@ -330,7 +243,7 @@ fn refuse_unknown(tx: &Transaction<'_>, watch: &Watch) -> Result<()> {
 }
 
 /// The definition as it is kept: the pause stands in columns of its own.
-fn spec_text(watch: &Watch) -> Result<String> {
+pub(in crate::store) fn spec_text(watch: &Watch) -> Result<String> {
     let kept = Watch {
         paused: None,
         ..watch.clone()

@@ -1,5 +1,14 @@
 //! `crake watch`: queries that are asked again and again, and start a job for what they find.
 
+mod add;
+mod attempt;
+mod check;
+mod polls;
+mod reset;
+mod rest;
+mod test;
+mod values;
+
 use std::io::{self, Write};
 
 use clap::Subcommand;
@@ -9,11 +18,11 @@ use serde_json::Value;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind, nearest};
 use crate::cli::listing::width;
-use crate::cli::watch_add::{self, AddWatchArgs};
-use crate::cli::watch_polls::{self, PollArgs, PollsArgs, TailArgs};
-use crate::cli::watch_reset::{self, ResetArgs, SkipArgs};
-use crate::cli::watch_rest::{self, PauseWatchArgs, ResumeWatchArgs, RmWatchArgs};
-use crate::cli::watch_test::{self, TestWatchArgs};
+use crate::cli::watch::add::AddWatchArgs;
+use crate::cli::watch::polls::{PollArgs, PollsArgs, TailArgs};
+use crate::cli::watch::reset::{ResetArgs, SkipArgs};
+use crate::cli::watch::rest::{PauseWatchArgs, ResumeWatchArgs, RmWatchArgs};
+use crate::cli::watch::test::TestWatchArgs;
 use crate::cli::{alive, complete};
 use crate::model::{Initial, Mode, Watch, format_duration};
 use crate::store::{Store, WatchRow};
@@ -77,18 +86,18 @@ struct ShowWatchArgs {
 /// No such watch, one that is taken, a definition that cannot work.
 pub fn watch(ctx: &Context, args: WatchArgs) -> Result<u8, CliError> {
     match args.verb {
-        Verb::Add(args) => watch_add::add(ctx, *args),
+        Verb::Add(args) => add::add(ctx, *args),
         Verb::Ls(_) => list(ctx),
         Verb::Show(args) => show(ctx, &args.name),
-        Verb::Test(args) => watch_test::test(ctx, &args),
-        Verb::Poll(args) => watch_polls::poll(ctx, &args),
-        Verb::Polls(args) => watch_polls::polls(ctx, &args),
-        Verb::Tail(args) => watch_polls::tail(ctx, &args),
-        Verb::Pause(args) => watch_rest::pause(ctx, &args),
-        Verb::Resume(args) => watch_rest::resume(ctx, &args),
-        Verb::Reset(args) => watch_reset::reset(ctx, &args),
-        Verb::Skip(args) => watch_reset::skip(ctx, &args),
-        Verb::Rm(args) => watch_rest::rm(ctx, &args),
+        Verb::Test(args) => test::test(ctx, &args),
+        Verb::Poll(args) => polls::poll(ctx, &args),
+        Verb::Polls(args) => polls::polls(ctx, &args),
+        Verb::Tail(args) => polls::tail(ctx, &args),
+        Verb::Pause(args) => rest::pause(ctx, &args),
+        Verb::Resume(args) => rest::resume(ctx, &args),
+        Verb::Reset(args) => reset::reset(ctx, &args),
+        Verb::Skip(args) => reset::skip(ctx, &args),
+        Verb::Rm(args) => rest::rm(ctx, &args),
     }
 }
 

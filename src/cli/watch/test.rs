@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
-use crate::cli::watch_try::{self, Tried};
+use crate::cli::watch::attempt::{self, Tried};
 use crate::cli::{complete, watch};
 use crate::engine::watch::{Change, Delivery};
 use crate::model::{Cell, Mode, Watch};
@@ -43,7 +43,7 @@ pub fn test(ctx: &Context, args: &TestWatchArgs) -> Result<u8, CliError> {
     if row.watch.mode == Mode::Consume && row.watch.claim.is_some() {
         ctx.say("mode consume: the claim is not carried out, so only rows that are claimed already are found");
     }
-    let tried = watch_try::attempt(ctx, store, &row)?;
+    let tried = attempt::attempt(ctx, store, &row)?;
     let watch = &row.watch;
     if let (Some(error), Form::Refused) = (&tried.error, form(watch, &tried)) {
         return Err(CliError::new(

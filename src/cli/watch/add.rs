@@ -7,8 +7,9 @@ use clap_complete::ArgValueCandidates;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::watch_values::{self, Lookback};
-use crate::cli::{complete, item, moment, source, watch, watch_check};
+use crate::cli::watch::check::check;
+use crate::cli::watch::values::{self, Lookback};
+use crate::cli::{complete, item, moment, source, watch};
 use crate::model::{
     Advance, Cell, Deliver, Initial, Mode, PollLog, Threshold, UnknownWord, Watch, check_name,
 };
@@ -62,7 +63,7 @@ pub struct AddWatchArgs {
     #[arg(long, value_name = "COL", value_delimiter = ',')]
     key: Vec<String>,
     /// A value for a :name of the query: NAME=TEXT, or NAME:=JSON
-    #[arg(long, value_name = "K=V", value_parser = watch_values::param)]
+    #[arg(long, value_name = "K=V", value_parser = values::param)]
     param: Vec<(String, Cell)>,
     /// Where the cursor begins: now, min, or a value for each key column [default: now]
     #[arg(long, value_name = "WHERE", allow_hyphen_values = true)]
@@ -120,7 +121,7 @@ pub struct AddWatchArgs {
     max_rows: Option<u32>,
     /// Mode cursor: how far it looks again for rows that commit late, in time or in ids; 0 for not
     /// at all [default: 1m and 1000]
-    #[arg(long, value_name = "D|N", value_parser = watch_values::lookback)]
+    #[arg(long, value_name = "D|N", value_parser = values::lookback)]
     lookback: Option<Lookback>,
     /// Put it in the place of a watch of that name
     #[arg(long)]
@@ -142,7 +143,7 @@ pub fn add(ctx: &Context, args: AddWatchArgs) -> Result<u8, CliError> {
     let mut store = ctx.write()?;
     let found = source::find(&store, &wanted.source)?;
     item::find(&store, &wanted.job)?;
-    watch_check::check(&wanted, &found)?;
+    check(&wanted, &found)?;
     let before = store.watch(&wanted.name)?;
     store.put_watch(&wanted, replace, &ctx.user.name, ctx.now())?;
     ctx.nudge();
@@ -181,7 +182,7 @@ fn definition(args: &AddWatchArgs) -> Result<Watch, CliError> {
         None => {}
     }
     let initial = match &args.initial {
-        Some(text) => watch_values::initial(text, &args.key)?,
+        Some(text) => values::initial(text, &args.key)?,
         None => Initial::Now,
     };
     let watch = Watch {
