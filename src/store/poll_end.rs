@@ -258,7 +258,12 @@ impl Maker {
     }
 
     /// Gives the number, and whether the run is new.
-    fn make(&self, tx: &Transaction<'_>, end: &PollEnd, run: &NewDelivery) -> Result<(RunId, bool)> {
+    fn make(
+        &self,
+        tx: &Transaction<'_>,
+        end: &PollEnd,
+        run: &NewDelivery,
+    ) -> Result<(RunId, bool)> {
         let waiting: Option<i64> = tx
             .prepare_cached(
                 "SELECT id FROM run INDEXED BY run_unique
@@ -270,8 +275,7 @@ impl Maker {
             return Ok((RunId(id), false));
         }
         let env: BTreeMap<&String, &String> = run.env.iter().map(|(k, v)| (k, v)).collect();
-        let env =
-            serde_json::to_string(&env).map_err(|e| StoreError::Unreadable(e.to_string()))?;
+        let env = serde_json::to_string(&env).map_err(|e| StoreError::Unreadable(e.to_string()))?;
         tx.prepare_cached(
             "INSERT INTO run(job, queue, priority, run_at, origin, origin_ref, requested_by, unique_key,
                args, env, input, input_path, planned_at, queued_at, max_attempts, accepted)

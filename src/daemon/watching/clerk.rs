@@ -127,11 +127,7 @@ fn lasting(error: &StoreError) -> bool {
 fn refused(wish: &Wish) -> Option<Word> {
     match wish {
         Wish::Begin(new, _) => Some(Word::Begun(new.watch.clone(), None)),
-        Wish::Finish(end) => Some(Word::Finished(
-            end.watch.clone(),
-            end.poll,
-            Finished::Void,
-        )),
+        Wish::Finish(end) => Some(Word::Finished(end.watch.clone(), end.poll, Finished::Void)),
         _ => None,
     }
 }

@@ -10,14 +10,10 @@ use crate::daemon::watching::wording::{cursor_text, only_reads};
 use crate::engine::watch::{
     Against, Delivery, Digest, Found, Fresh, Standing, Unusable, deliveries, digest, next_poll,
 };
-use crate::model::{
-    Advance, Mode, PollId, PollLog, PollOutcome, Rows, Trigger, Watch,
-};
+use crate::model::{Advance, Mode, PollId, PollLog, PollOutcome, Rows, Trigger, Watch};
 use crate::schedule::UnixMs;
 use crate::source::{ErrorKind, SourceError};
-use crate::store::{
-    Forget, Known, NewDelivery, PollEnd, Remembered, Sighting, WatchRow,
-};
+use crate::store::{Forget, Known, NewDelivery, PollEnd, Remembered, Sighting, WatchRow};
 
 /// Bytes of delivered rows that are kept with a poll.
 const DELIVERED: usize = 64 * 1024;
@@ -101,7 +97,9 @@ pub fn went_wrong(asking: &Asking, wrong: &Wrong, answer: Option<&Answer>, now: 
         at: now,
         took_ms: answer.map_or((now - asking.started_at).max(0), |a| a.took_ms),
         wait_ms: answer.map(|a| a.wait_ms),
-        connection: answer.map(|a| a.connection.clone()).filter(|c| !c.is_empty()),
+        connection: answer
+            .map(|a| a.connection.clone())
+            .filter(|c| !c.is_empty()),
         outcome: wrong.outcome,
         error: Some(wrong.error.clone()),
         note: None,
@@ -248,7 +246,10 @@ fn delivered(watch: &Watch, rows: &Rows, fresh: &[Fresh]) -> Option<String> {
         let value = Value::Object(object);
         size += value.to_string().len();
         if size > DELIVERED {
-            kept.push(Value::from(format!("and {} more", fresh.len() - kept.len())));
+            kept.push(Value::from(format!(
+                "and {} more",
+                fresh.len() - kept.len()
+            )));
             break;
         }
         kept.push(value);

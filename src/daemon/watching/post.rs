@@ -150,7 +150,9 @@ impl Post {
     /// The process that is asked, unless it is silent.
     pub fn pid(&self) -> Option<i32> {
         let poller = self.poller.as_ref();
-        poller.filter(|_| self.silent_since.is_none()).map(Poller::pid)
+        poller
+            .filter(|_| self.silent_since.is_none())
+            .map(Poller::pid)
     }
 
     /// Has a poll made, by the process with the number that is given back.
@@ -199,7 +201,11 @@ impl Post {
                 self.leaving.retain(|p| p.pid() != pid);
                 if current {
                     self.poller = None;
-                    self.lost = self.channels.iter().map(|c| (c.clone(), now.wall)).collect();
+                    self.lost = self
+                        .channels
+                        .iter()
+                        .map(|c| (c.clone(), now.wall))
+                        .collect();
                     if now.mono - self.started > LIFE_MS {
                         (self.deaths, self.start_at) = (0, now.mono);
                     }

@@ -275,7 +275,9 @@ impl Round {
         for (source, post) in &mut self.posts {
             if let Some((ms, killed)) = post.listen_for_silence(now) {
                 let text = match killed {
-                    true => format!("the poller of source {source} was silent for {ms} ms and is killed"),
+                    true => format!(
+                        "the poller of source {source} was silent for {ms} ms and is killed"
+                    ),
                     false => format!("the poller of source {source} is silent since {ms} ms"),
                 };
                 notes.push((killed, text));
@@ -293,7 +295,8 @@ impl Round {
     fn man_posts(&mut self, now: Now) {
         let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for charge in self.charges.values() {
-            let Some((source, secret)) = charge.source.as_ref().filter(|_| charge.needs_poller(now))
+            let Some((source, secret)) =
+                charge.source.as_ref().filter(|_| charge.needs_poller(now))
             else {
                 continue;
             };
@@ -522,7 +525,11 @@ impl Round {
     /// What has to be said to the store now: when watches are asked next, how connections stand,
     /// and whether somebody waits for runs that have ended.
     fn tell_store(&mut self, now: Now) {
-        let next: Vec<_> = self.charges.values_mut().filter_map(Charge::untold).collect();
+        let next: Vec<_> = self
+            .charges
+            .values_mut()
+            .filter_map(Charge::untold)
+            .collect();
         if !next.is_empty() {
             self.wish(Wish::Next(next));
         }
@@ -536,10 +543,16 @@ impl Round {
                 self.telling.look(&name);
             }
         }
-        let gauges: Vec<_> = self.posts.values_mut().filter_map(|p| p.gauge(now)).collect();
+        let gauges: Vec<_> = self
+            .posts
+            .values_mut()
+            .filter_map(|p| p.gauge(now))
+            .collect();
         gauges.into_iter().for_each(|g| self.wish(Wish::Gauge(g)));
         let posts: Vec<String> = self.posts.keys().cloned().collect();
-        if self.posts_told.as_ref() != Some(&posts) && (self.posts_told.is_some() || !posts.is_empty()) {
+        if self.posts_told.as_ref() != Some(&posts)
+            && (self.posts_told.is_some() || !posts.is_empty())
+        {
             self.wish(Wish::Gauges(posts.clone()));
             self.posts_told = Some(posts);
         }

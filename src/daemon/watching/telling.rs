@@ -178,8 +178,7 @@ impl Round {
                 true => "it is given up for one row",
                 false => "it is tried again",
             };
-            let text =
-                format!("watch {watch}: the source cannot be told of rows, {what}: {error}");
+            let text = format!("watch {watch}: the source cannot be told of rows, {what}: {error}");
             let note = Note {
                 at: now.wall,
                 level: if given_up { Level::Error } else { Level::Warn },
@@ -249,7 +248,10 @@ pub(in crate::daemon::watching) fn channel_note(
     since: UnixMs,
     text: String,
 ) -> Note {
-    let span = format!("{text} (not heard: from {since} on, {} ms)", (at - since).max(0));
+    let span = format!(
+        "{text} (not heard: from {since} on, {} ms)",
+        (at - since).max(0)
+    );
     Note {
         at,
         level,

@@ -7,9 +7,7 @@ use crate::daemon::watching::wording::Worded;
 use crate::model::{Note, PollId, Secret, Source, SourceEngine};
 use crate::schedule::UnixMs;
 use crate::source::SourceError;
-use crate::store::{
-    Finished, Known, LastAsked, NewGauge, NewPoll, Owed, PollEnd, WatchRow,
-};
+use crate::store::{Finished, Known, LastAsked, NewGauge, NewPoll, Owed, PollEnd, WatchRow};
 
 /// What the watching thread wants of the store.
 #[derive(Debug)]
