@@ -276,8 +276,7 @@ fn internal(args: &[OsString]) -> Option<u8> {
         }
         "__poller" => {
             title("crake-poller");
-            let code = crate::daemon::poller::poller_main(std::sync::Arc::new(SystemClock));
-            Some(u8::try_from(code).unwrap_or(1))
+            crate::daemon::poller::poller_main(std::sync::Arc::new(SystemClock))
         }
         "__check" | "__copy" => Some(chore::chore(args.get(1..).unwrap_or_default())),
         other => other.starts_with("__").then(|| {

@@ -191,6 +191,37 @@ fn poller_claims_and_acknowledges_on_servers() {
 }
 
 #[test]
+fn poller_reads_a_claim_on_the_connection_that_made_it() {
+    let Some(server) = shared(Kind::Postgres) else {
+        return;
+    };
+    let table = fresh("one");
+    server.make(&format!("CREATE TABLE {table} (id int, pid int)"));
+    server.put(&format!(
+        "INSERT INTO {table} SELECT generate_series(1, 12)"
+    ));
+    let mut post = Post::of(&server.source());
+    let consume = |id: i64| {
+        let own = [("id", Cell::Int(id))];
+        let claim =
+            format!("UPDATE {table} SET pid = pg_backend_pid() FROM pg_sleep(0.05) WHERE id = :id");
+        let query = format!("SELECT pid = pg_backend_pid() FROM {table} WHERE id = :id");
+        Ask {
+            claim: Some(wording(&claim, &own)),
+            query: wording(&query, &own),
+            ..ask("")
+        }
+    };
+    let polls: Vec<_> = (1..=12).map(|id| post.ask(consume(id))).collect();
+    for poll in polls {
+        let rows = post.answer(poll).result.unwrap().rows.rows;
+        assert_eq!(rows, [[Cell::Bool(true)]]);
+    }
+    let beat = post.beat("more than one connection", |beat| beat.gauges.opened > 1);
+    assert!(beat.gauges.opened <= 4, "{beat:?}");
+}
+
+#[test]
 fn poller_goes_on_after_a_restart_of_the_server() {
     let Some(mut server) = crate::support::servers::Server::start(Kind::Postgres) else {
         return;

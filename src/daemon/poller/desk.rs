@@ -79,7 +79,7 @@ impl Desk {
     }
 
     /// Goes on until it ends.
-    pub fn run(mut self) -> std::io::Result<End> {
+    pub fn run(&mut self) -> std::io::Result<End> {
         loop {
             let now = self.clock.now().mono;
             if let Some((end, until)) = self.leaving {

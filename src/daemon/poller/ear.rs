@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -23,6 +23,9 @@ const CALM_MS: i64 = 60_000;
 
 /// How long a connection may be quiet before the server is asked whether it is still there.
 const PING_MS: i64 = 20_000;
+
+/// How long logging in may take.
+const OPEN_MS: i64 = 12_000;
 
 /// The pause before the first try to listen again, and the longest.
 const PAUSE_MS: i64 = 100;
@@ -154,8 +157,7 @@ impl Ear {
         if self.seed.source.engine == SourceEngine::Sqlite {
             return self.listen_to_file(deaf_since, proof);
         }
-        let secret = read_password(&self.seed.source, self.seed.secret.clone())?;
-        let mut listener = Listener::open(&self.seed.source, secret.as_ref(), &self.channel)?;
+        let mut listener = self.open()?;
         self.begun(deaf_since, proof);
         let mut asked = self.seed.clock.now().mono;
         while !self.unwanted() {
@@ -180,6 +182,24 @@ impl Ear {
             }
         }
         Ok(())
+    }
+
+    /// Logs in, in a thread of its own: a server that takes the connection and then says nothing
+    /// would keep the caller for ever.
+    fn open(&self) -> Result<Listener> {
+        let (done, wait) = mpsc::channel();
+        let (seed, channel) = (self.seed.clone(), self.channel.clone());
+        let thread = std::thread::Builder::new().name("crake-ear-open".to_owned());
+        let started = thread.spawn(move || {
+            let opened = read_password(&seed.source, seed.secret)
+                .and_then(|secret| Listener::open(&seed.source, secret.as_ref(), &channel));
+            // Whoever has given up waiting does not want it any more.
+            let _ = done.send(opened);
+        });
+        let silent = |why: String| SourceError::new(ErrorKind::Connect, why);
+        started.map_err(|e| silent(e.to_string()))?;
+        wait.recv_timeout(span(OPEN_MS))
+            .unwrap_or_else(|_| Err(silent("the server does not let us in in time".to_owned())))
     }
 
     fn listen_to_file(&self, deaf_since: &mut Option<UnixMs>, proof: &mut UnixMs) -> Result<()> {
@@ -238,5 +258,9 @@ impl Ear {
 }
 
 fn sleep(ms: i64) {
-    std::thread::sleep(Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+    std::thread::sleep(span(ms));
+}
+
+fn span(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }

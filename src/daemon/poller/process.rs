@@ -22,10 +22,17 @@ pub(in crate::daemon::poller) const WORN_OUT: i32 = 70;
 const HIGH_FD: i32 = 10;
 
 /// Runs a poller, as `crake __poller` does: with one end of a socket pair to the core as standard
-/// input. Gives the exit code. Every other file the process has open is closed, so this is the first
-/// thing it may do.
-pub fn poller_main(clock: Arc<dyn Clock>) -> i32 {
-    let ended = set_up().and_then(|conn| Desk::new(conn, clock)?.run());
+/// input. Every other file the process has open is closed, so this is the first thing it may do.
+pub fn poller_main(clock: Arc<dyn Clock>) -> ! {
+    match set_up().and_then(|conn| Desk::new(conn, clock)) {
+        // The desk is there to the end: it owns the socket, and once that is closed the core kills
+        // this process.
+        Ok(mut desk) => std::process::exit(finish(desk.run())),
+        Err(error) => std::process::exit(finish(Err(error))),
+    }
+}
+
+fn finish(ended: std::io::Result<End>) -> i32 {
     // What commands of an `exec` source started must not outlive the poller.
     end_session(getpid().as_raw_pid());
     match ended {

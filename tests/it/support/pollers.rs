@@ -59,7 +59,11 @@ impl Post {
         let variable = |(name, value): &(&str, &str)| ((*name).into(), (*value).into());
         launch.environment.extend(variables.iter().map(variable));
         let secret = Some(Secret::new(PASSWORD));
-        let poller = Poller::start(&launch, source, secret, mono()).expect("a poller");
+        Post::over(Poller::start(&launch, source, secret, mono()).expect("a poller"))
+    }
+
+    /// One that is there.
+    pub fn over(poller: Poller) -> Post {
         Post {
             poller,
             events: Vec::new(),
