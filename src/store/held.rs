@@ -1,7 +1,7 @@
 //! Polls whose watch goes on only when their runs have ended well, and what sources are to be told of
 //! rows that were delivered.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Level, Memory, Note, Outcome, PollId, RunId};
@@ -59,7 +59,7 @@ impl Store {
     /// # Errors
     /// Those of writing.
     pub fn settle_held(&mut self, now: UnixMs) -> Result<Vec<String>> {
-        let held = self.held()?;
+        let held = all_held(&self.conn)?;
         if held.is_empty() {
             return Ok(Vec::new());
         }
@@ -89,48 +89,6 @@ impl Store {
             }
             Ok(freed)
         })
-    }
-
-    /// Lets a watch go on though its runs have not ended well: what they were given counts as
-    /// delivered. Says how many polls it waited for.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchWatch`].
-    pub fn skip_held(&mut self, watch: &str, by: &str, now: UnixMs) -> Result<usize> {
-        let held = self.held()?;
-        self.write(|tx| {
-            // Written so that the daemon sees it.
-            let known = tx.execute("UPDATE watch SET spec = spec WHERE name = ?1", [watch])?;
-            if known == 0 {
-                return Err(StoreError::NoSuchWatch(watch.to_owned()));
-            }
-            let mut count = 0;
-            for (poll, _, held) in held.iter().filter(|(_, of, _)| of == watch) {
-                release(tx, *poll, watch, held, now)?;
-                count += 1;
-            }
-            if count > 0 {
-                let text = format!("watch {watch}: {by} gave up the run it waited for");
-                tell(tx, watch, Level::Warn, text, None, now)?;
-            }
-            Ok(count)
-        })
-    }
-
-    fn held(&self) -> Result<Vec<(PollId, String, Held)>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT id, watch, held FROM poll INDEXED BY poll_held WHERE held IS NOT NULL ORDER BY id",
-        )?;
-        let mut rows = statement.query([])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let text: String = row.get(2)?;
-            // What nobody can read stays, and people see that the watch is blocked.
-            if let Ok(held) = serde_json::from_str(&text) {
-                found.push((PollId(row.get(0)?), row.get(1)?, held));
-            }
-        }
-        Ok(found)
     }
 
     fn is_told(&self, poll: PollId, run: RunId) -> Result<bool> {
@@ -257,6 +215,42 @@ impl Store {
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?)
     }
+}
+
+fn all_held(conn: &Connection) -> Result<Vec<(PollId, String, Held)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT id, watch, held FROM poll INDEXED BY poll_held WHERE held IS NOT NULL ORDER BY id",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(2)?;
+        // What nobody can read stays, and people see that the watch is blocked.
+        if let Ok(held) = serde_json::from_str(&text) {
+            found.push((PollId(row.get(0)?), row.get(1)?, held));
+        }
+    }
+    Ok(found)
+}
+
+/// Lets a watch go on though its runs have not ended well: what they were given counts as
+/// delivered. Says for how many polls it waited.
+pub(in crate::store) fn release_held(
+    tx: &Transaction<'_>,
+    watch: &str,
+    now: UnixMs,
+) -> Result<usize> {
+    let mut held = all_held(tx)?;
+    held.retain(|(_, of, _)| of == watch);
+    for (poll, _, held) in &held {
+        release(tx, *poll, watch, held, now)?;
+    }
+    // Those that nobody can read are given up as well.
+    let unread = tx.execute(
+        "UPDATE poll SET held = NULL WHERE watch = ?1 AND held IS NOT NULL",
+        [watch],
+    )?;
+    Ok(held.len() + unread)
 }
 
 /// Keeps what a poll brought until its runs have ended well.
