@@ -5,9 +5,11 @@
 //! source it has asked by a poller at its [`post`]. Everything else is pure: [`charge`] says when a
 //! watch is asked, [`wording`] what, [`ending`] what comes of the answer.
 
+mod asking;
 pub mod charge;
 pub mod clerk;
 pub mod ending;
+mod heard;
 pub mod inputs;
 pub mod post;
 pub mod round;

@@ -10,20 +10,13 @@ use rustix::event::{PollFd, PollFlags, poll};
 use crate::clock::{Clock, Now};
 use crate::daemon::core::{Keep, timespec};
 use crate::daemon::mailbox::{Mailbox, Sender};
-use crate::daemon::poller::{Answer, Ask, Launch, PollerEvent};
-use crate::daemon::watching::charge::{Charge, Phase};
-use crate::daemon::watching::ending::{Asking, Wrong, answered, went_wrong};
-use crate::daemon::watching::inputs::{put_aside, take_away};
+use crate::daemon::poller::Launch;
+use crate::daemon::watching::charge::Charge;
 use crate::daemon::watching::post::Post;
-use crate::daemon::watching::telling::{Telling, channel_note, leak_note, poller_note};
-use crate::daemon::watching::wish::{Begun, Defined, Wish, Word};
-use crate::engine::watch::keys_of;
-use crate::model::{Level, Mode, Note, PollId, PollOutcome, Trigger};
-use crate::schedule::UnixMs;
-use crate::store::{Finished, Known, PollEnd};
-
-/// Bytes of values taken from one poll, roughly.
-const ANSWER_MAX: usize = 16 << 20;
+use crate::daemon::watching::telling::{Telling, poller_note};
+use crate::daemon::watching::wish::{Defined, Wish, Word};
+use crate::model::{Level, PollId};
+use crate::store::NewDelivery;
 
 /// How long the pollers are given to end by themselves, milliseconds.
 const LEAVE_MS: i64 = 1_000;
@@ -37,12 +30,12 @@ pub struct Round {
     pub(in crate::daemon::watching) posts: BTreeMap<String, Post>,
     pub(in crate::daemon::watching) telling: Telling,
     words: Mailbox<Word>,
-    keeper: Sender<Keep>,
+    pub(in crate::daemon::watching) keeper: Sender<Keep>,
     clock: Arc<dyn Clock>,
     launch: Launch,
-    spool: PathBuf,
+    pub(in crate::daemon::watching) spool: PathBuf,
     /// Ends of polls that wait to be recorded, for the files they name.
-    ends: HashMap<PollId, Vec<crate::store::NewDelivery>>,
+    pub(in crate::daemon::watching) ends: HashMap<PollId, Vec<NewDelivery>>,
     settle_at: Option<i64>,
     /// Wall clock minus the clock of the boot, when that was looked at last.
     offset: Option<i64>,
@@ -159,138 +152,6 @@ impl Round {
         }
     }
 
-    fn hear(&mut self, now: Now) {
-        let sources: Vec<String> = self.posts.keys().cloned().collect();
-        for source in sources {
-            let Some(post) = self.posts.get_mut(&source) else {
-                continue;
-            };
-            for (pid, event) in post.hear(now) {
-                self.heard(&source, pid, event, now);
-            }
-        }
-    }
-
-    fn heard(&mut self, source: &str, pid: i32, event: PollerEvent, now: Now) {
-        match event {
-            PollerEvent::Beat(_) => {}
-            PollerEvent::Answered(answer) => self.answered(*answer, now),
-            PollerEvent::Acted(acted) => self.acted(&acted, now),
-            PollerEvent::Heard { channel } => self.cause(source, &channel, Trigger::Notify),
-            PollerEvent::Deaf {
-                channel,
-                since,
-                error,
-            } => {
-                let text = format!("source {source}: \"{channel}\" is not listened to: {error}");
-                self.note(channel_note(now.wall, Level::Warn, since, text));
-            }
-            PollerEvent::Listening {
-                channel,
-                again_after,
-            } => {
-                if let Some(from) = again_after {
-                    let gap = now.wall - from;
-                    let text = format!(
-                        "source {source}: \"{channel}\" is listened to again, after {gap} ms; it is asked now"
-                    );
-                    self.note(channel_note(now.wall, Level::Info, from, text));
-                    self.cause(source, &channel, Trigger::Reconnect);
-                }
-            }
-            PollerEvent::Leak {
-                owner,
-                sql,
-                held_ms,
-                connection,
-            } => {
-                let note = leak_note(now.wall, source, &owner, &sql, held_ms, &connection);
-                self.wish(Wish::Tell(Some(owner), note));
-            }
-            PollerEvent::Gone { how } => self.gone(source, pid, &how, now),
-        }
-    }
-
-    /// Something happened on a channel.
-    fn cause(&mut self, source: &str, channel: &str, trigger: Trigger) {
-        for charge in self.charges.values_mut() {
-            let watch = charge.watch();
-            if watch.source == source && watch.listen.as_deref() == Some(channel) {
-                charge.want(trigger);
-            }
-        }
-    }
-
-    pub(in crate::daemon::watching) fn note(&self, note: Note) {
-        self.wish(Wish::Tell(None, note));
-    }
-
-    /// A poller has ended: what it was asked is lost.
-    fn gone(&mut self, source: &str, pid: i32, how: &str, now: Now) {
-        let mut lost = Vec::new();
-        for charge in self.charges.values_mut() {
-            if matches!(&charge.phase, Phase::Asked(_, by) if *by == pid) {
-                let phase = std::mem::replace(&mut charge.phase, Phase::Idle);
-                if let Phase::Asked(asking, _) = phase {
-                    lost.push(asking);
-                }
-            }
-        }
-        self.telling.lost(pid, now);
-        let why = format!("the process that asked is gone: {how}");
-        let count = lost.len();
-        for asking in lost {
-            self.end_wrong(asking, &Wrong::lost(&why), None, now);
-        }
-        if how != "it left" {
-            let text = format!("the poller of source {source} is gone: {how}; it is replaced");
-            let text = match count {
-                0 => text,
-                n => format!("{text}, and {n} polls are lost"),
-            };
-            self.note(poller_note(now.wall, Level::Warn, text));
-        }
-    }
-
-    /// Polls that hang, and pollers that are silent, are ended.
-    fn watch_pollers(&mut self, now: Now) {
-        let mut hanging: Vec<(String, i32)> = Vec::new();
-        for charge in self.charges.values_mut() {
-            if let Some(new) = charge.in_the_way(now) {
-                let why = "the poll before is still under way".to_owned();
-                self.keeper.send(Keep::Wish(Box::new(Wish::Skip(new, why))));
-            }
-            if let Phase::Asked(_, pid) = &charge.phase
-                && charge.hangs(now)
-            {
-                hanging.push((charge.watch().source.clone(), *pid));
-            }
-        }
-        for (source, pid) in hanging {
-            if let Some(post) = self.posts.get_mut(&source) {
-                post.kill(pid);
-            }
-        }
-        let mut notes = Vec::new();
-        for (source, post) in &mut self.posts {
-            if let Some((ms, killed)) = post.listen_for_silence(now) {
-                let text = match killed {
-                    true => format!(
-                        "the poller of source {source} was silent for {ms} ms and is killed"
-                    ),
-                    false => format!("the poller of source {source} is silent since {ms} ms"),
-                };
-                notes.push((killed, text));
-            }
-        }
-        for (killed, text) in notes {
-            // That it is killed is told with its end.
-            if !killed {
-                self.note(poller_note(now.wall, Level::Warn, text));
-            }
-        }
-    }
-
     /// Pollers where one is needed, and none elsewhere.
     fn man_posts(&mut self, now: Now) {
         let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -322,203 +183,6 @@ impl Round {
             .retain(|name, post| !post.is_empty() || is_watched(&self.charges, name, now));
         for text in notes {
             self.note(poller_note(now.wall, Level::Error, text));
-        }
-    }
-
-    fn begin_due(&mut self, now: Now) {
-        let mut wishes = Vec::new();
-        for charge in self.charges.values_mut() {
-            if let Some(new) = charge.take_vain_wish(now) {
-                let why = "it waits for a run that has not ended well".to_owned();
-                wishes.push(Wish::Skip(new, why));
-            }
-            let Some((source, _)) = &charge.source else {
-                continue;
-            };
-            let (post, engine) = (self.posts.get(&source.name), source.engine);
-            if post.and_then(Post::pid).is_none() {
-                continue;
-            }
-            if let Some(new) = charge.begin(now) {
-                wishes.push(Wish::Begin(new, engine));
-            }
-        }
-        wishes.into_iter().for_each(|wish| self.wish(wish));
-    }
-
-    /// The row of a poll stands: now the source is asked.
-    fn begun(&mut self, watch: &str, begun: Option<Box<Begun>>, now: Now) {
-        let Some(begun) = begun else {
-            // Whatever it is now is told as well.
-            if let Some(charge) = self.charges.get_mut(watch) {
-                charge.over(&Finished::Void, now);
-            }
-            return;
-        };
-        let charge = self.charges.get_mut(watch);
-        let (trigger, due_at, fails) = match charge.as_ref().map(|c| (&c.phase, c.fails())) {
-            Some((Phase::Beginning { trigger, due_at }, fails)) => (*trigger, *due_at, fails),
-            _ => (Trigger::Timer, now.wall, 0),
-        };
-        let mut asking = Box::new(Asking {
-            poll: begun.poll,
-            row: begun.row,
-            trigger,
-            started_at: now.wall,
-            started_boot: now.boot,
-            only_begins: false,
-            due_at,
-            fails,
-        });
-        let paused = &mut asking.row.watch.paused;
-        *paused = paused.take().filter(|p| p.covers(now.wall));
-        let worded = match begun.worded {
-            Ok(worded) => worded,
-            Err(e) => return self.end_wrong(asking, &Wrong::of(&e), None, now),
-        };
-        asking.only_begins = worded.only_begins;
-        let definition = &asking.row.watch;
-        let ask = Ask {
-            poll: asking.poll,
-            watch: definition.name.clone(),
-            claim: worded.claim,
-            query: worded.query,
-            transactions: worded.transactions,
-            write: worded.write,
-            timeout_ms: definition.timeout_ms,
-            max_rows: definition.max_rows as usize,
-            max_bytes: ANSWER_MAX,
-        };
-        let post = self.posts.get_mut(&definition.source);
-        let asked = post.and_then(|post| post.ask(ask));
-        match (asked, self.charges.get_mut(watch)) {
-            (Some(Ok(pid)), Some(charge)) => charge.phase = Phase::Asked(asking, pid),
-            (Some(Err(e)), _) => self.end_wrong(asking, &Wrong::of(&e), None, now),
-            (None | Some(Ok(_)), _) => {
-                let wrong = Wrong::lost("the process that asks is gone");
-                self.end_wrong(asking, &wrong, None, now);
-            }
-        }
-    }
-
-    /// The watch and the poll an answer belongs to.
-    fn asking(&mut self, poll: PollId) -> Option<Box<Asking>> {
-        let of = |c: &&mut Charge| matches!(&c.phase, Phase::Asked(a, _) if a.poll == poll);
-        let charge = self.charges.values_mut().find(of)?;
-        match std::mem::replace(&mut charge.phase, Phase::Idle) {
-            Phase::Asked(asking, _) => Some(asking),
-            other => {
-                charge.phase = other;
-                None
-            }
-        }
-    }
-
-    fn answered(&mut self, answer: Answer, now: Now) {
-        let Some(asking) = self.asking(answer.poll) else {
-            return;
-        };
-        let watch = &asking.row.watch;
-        let reply = match &answer.result {
-            Ok(reply) => reply,
-            Err(e) => return self.end_wrong(asking, &Wrong::of(e), Some(&answer), now),
-        };
-        let keys = match keys_of(watch, &reply.rows) {
-            _ if asking.only_begins => Vec::new(),
-            Ok(keys) => keys,
-            Err(e) => return self.end_wrong(asking, &unusable(&e.0), Some(&answer), now),
-        };
-        if keys.is_empty() {
-            return self.digest(asking, &answer, keys, Known::default(), now);
-        }
-        let since = match watch.mode {
-            Mode::New => now.wall - watch.seen_ms / 2,
-            _ => UnixMs::MIN,
-        };
-        let name = watch.name.clone();
-        self.wish(Wish::Known {
-            watch: name.clone(),
-            poll: asking.poll,
-            keys: keys.clone(),
-            since,
-        });
-        if let Some(charge) = self.charges.get_mut(&name) {
-            charge.phase = Phase::Answered(asking, Box::new(answer), keys);
-        }
-    }
-
-    fn known(&mut self, watch: &str, poll: PollId, known: Known, now: Now) {
-        let Some(charge) = self.charges.get_mut(watch) else {
-            return;
-        };
-        match std::mem::replace(&mut charge.phase, Phase::Idle) {
-            Phase::Answered(asking, answer, keys) if asking.poll == poll => {
-                self.digest(asking, &answer, keys, known, now);
-            }
-            other => charge.phase = other,
-        }
-    }
-
-    fn digest(
-        &mut self,
-        asking: Box<Asking>,
-        answer: &Answer,
-        keys: Vec<String>,
-        known: Known,
-        now: Now,
-    ) {
-        let Ok(reply) = &answer.result else {
-            return;
-        };
-        match answered(&asking, answer, reply, (keys, known), now.wall) {
-            Ok((mut end, more)) => {
-                put_aside(&self.spool, end.poll, &mut end.runs);
-                self.end(asking, end, more);
-            }
-            Err(e) => self.end_wrong(asking, &unusable(&e.0), Some(answer), now),
-        }
-    }
-
-    fn end_wrong(&mut self, asking: Box<Asking>, wrong: &Wrong, answer: Option<&Answer>, now: Now) {
-        let end = went_wrong(&asking, wrong, answer, now.wall);
-        self.end(asking, end, false);
-    }
-
-    fn end(&mut self, asking: Box<Asking>, end: PollEnd, more: bool) {
-        if let Some(charge) = self.charges.get_mut(&end.watch) {
-            let remembered = end.remembered.as_ref();
-            charge.phase = Phase::Ending {
-                fails: end.fails,
-                more,
-                waits: remembered.is_some_and(|r| r.waits) && !end.runs.is_empty(),
-                owes: end.runs.iter().any(|run| !run.owed.is_empty()),
-                asking,
-            };
-        }
-        if end.runs.iter().any(|run| run.input_path.is_some()) {
-            self.ends.insert(end.poll, end.runs.clone());
-        }
-        self.wish(Wish::Finish(Box::new(end)));
-    }
-
-    fn finished(&mut self, watch: &str, poll: PollId, finished: &Finished, now: Now) {
-        if let Some(runs) = self.ends.remove(&poll)
-            && !matches!(finished, Finished::Recorded(_))
-        {
-            take_away(&runs);
-        }
-        let Some(charge) = self.charges.get_mut(watch) else {
-            return;
-        };
-        match &charge.phase {
-            Phase::Ending { asking, owes, .. } if asking.poll == poll => {
-                let owes = *owes;
-                charge.over(finished, now);
-                if owes && matches!(finished, Finished::Recorded(_)) {
-                    self.telling.look(watch);
-                }
-            }
-            _ => {}
         }
     }
 
@@ -596,13 +260,6 @@ impl Round {
                 .collect();
             let _ = poll(&mut fds, Some(&timespec(until - now.mono)));
         }
-    }
-}
-
-fn unusable(why: &str) -> Wrong {
-    Wrong {
-        outcome: PollOutcome::Error,
-        error: why.to_owned(),
     }
 }
 
