@@ -125,8 +125,8 @@ impl Store {
                 if !made {
                     others.push(number);
                 }
-                for (n, key) in run.owed.iter().enumerate() {
-                    owe(tx, end, number, n, key)?;
+                for key in &run.owed {
+                    owe(tx, end, number, key)?;
                 }
             }
             if let Some(remembered) = &end.remembered {
@@ -217,10 +217,16 @@ fn void(tx: &Transaction<'_>, end: &PollEnd) -> Result<Finished> {
 }
 
 fn no_job(tx: &Transaction<'_>, end: &PollEnd) -> Result<Finished> {
+    // The row has as many as the poll before.
+    let fails: u32 = tx
+        .prepare_cached("SELECT fails FROM poll WHERE id = ?1")?
+        .query_row([end.poll.0], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0);
     let bare = PollEnd {
         outcome: PollOutcome::Error,
         error: Some("the job it runs does not exist".to_owned()),
-        fails: end.fails.saturating_add(1),
+        fails: fails.saturating_add(1),
         runs: Vec::new(),
         fresh: None,
         cursor_after: None,
@@ -299,19 +305,10 @@ impl Maker {
     }
 }
 
-fn owe(tx: &Transaction<'_>, end: &PollEnd, run: RunId, n: usize, key: &Key) -> Result<()> {
+fn owe(tx: &Transaction<'_>, end: &PollEnd, run: RunId, key: &Key) -> Result<()> {
     let key = serde_json::to_string(key).map_err(|e| StoreError::Unreadable(e.to_string()))?;
-    tx.prepare_cached(
-        "INSERT INTO owed(watch, poll, run, n, key, at) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![
-        end.watch,
-        end.poll.0,
-        run.0,
-        i64::try_from(n).unwrap_or(i64::MAX),
-        key,
-        end.at
-    ])?;
+    tx.prepare_cached("INSERT INTO owed(watch, poll, run, key, at) VALUES(?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![end.watch, end.poll.0, run.0, key, end.at])?;
     Ok(())
 }
 

@@ -112,3 +112,5 @@ mod view_workers;
 mod watch_deliveries;
 mod watch_late_commits;
 mod watch_modes;
+mod watch_run_faults;
+mod watch_run_modes;

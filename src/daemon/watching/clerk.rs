@@ -7,16 +7,21 @@ use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::Sender;
 use crate::daemon::watching::wish::{Begun, Defined, Wish, Word};
 use crate::daemon::watching::wording::word_poll;
-use crate::model::Record;
+use crate::model::{Record, TroubleKind};
 use crate::store::{self, Finished, Store, StoreError};
 
 /// Where the number stands that grows with each change of a watch or a source.
 const NUMBER: &str = "watches";
 
+/// How often a wish is tried that fails for a reason nobody knows.
+const TRIES: u32 = 100;
+
 /// The store side of watching.
 pub struct Clerk {
     watching: Sender<Word>,
     wishes: VecDeque<Wish>,
+    /// How often the first of them has failed.
+    tries: u32,
     words: Vec<Word>,
     /// The state of the file when the number was read last.
     looked: Option<i64>,
@@ -35,6 +40,7 @@ impl Clerk {
         Clerk {
             watching,
             wishes: VecDeque::new(),
+            tries: 0,
             words: Vec::new(),
             looked: None,
             number: None,
@@ -79,9 +85,13 @@ impl Clerk {
                         keeper.look_anew();
                     }
                 }
-                Err(e) if lasting(&e) => self.words.extend(refused(wish)),
-                Err(e) => return Err(e),
+                Err(e) if lasting(&e) || self.given_up(&e) => self.words.extend(refused(wish)),
+                Err(e) => {
+                    self.tries += 1;
+                    return Err(e);
+                }
             }
+            self.tries = 0;
             self.wishes.pop_front();
         }
         Ok(())
@@ -95,6 +105,12 @@ impl Clerk {
         if recorded && std::mem::take(&mut self.ended) && self.any {
             self.watching.send(Word::RunsEnded);
         }
+    }
+
+    /// Whether the store goes on refusing the first wish for a reason that nobody knows: it must not
+    /// keep those behind it waiting for ever.
+    fn given_up(&self, error: &StoreError) -> bool {
+        error.trouble() == TroubleKind::Other && self.tries >= TRIES
     }
 
     fn glance(&mut self, store: &mut Store) -> store::Result<()> {

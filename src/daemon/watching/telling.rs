@@ -7,10 +7,11 @@ use crate::daemon::poller::{Act, Acted};
 use crate::daemon::watching::round::Round;
 use crate::daemon::watching::wish::Wish;
 use crate::daemon::watching::wording::wording;
-use crate::model::{Cell, Level, Note, SourceEngine, Watch};
+use crate::engine::watch::{Asked, Shape, statement};
+use crate::model::{Level, Note, SourceEngine};
 use crate::schedule::UnixMs;
 use crate::source::SourceError;
-use crate::store::Owed;
+use crate::store::{Owed, WatchRow};
 
 /// The pause before a source is told again that could not be told, doubled each time, milliseconds.
 const PAUSE_MS: i64 = 1_000;
@@ -113,7 +114,8 @@ impl Round {
             charge.told_all();
             return;
         };
-        let (definition, taken) = (charge.watch().clone(), first.taken);
+        let (row, taken) = (charge.row.clone(), first.taken);
+        let definition = &row.watch;
         let Some(engine) = charge.source.as_ref().map(|(source, _)| source.engine) else {
             return;
         };
@@ -129,7 +131,7 @@ impl Round {
             self.telling.look(watch);
             return;
         };
-        let act = match act(&definition, engine, &sql, &same, now.wall) {
+        let act = match act(&row, engine, &sql, &same, now.wall) {
             Ok(act) => act,
             Err(e) => return self.not_told(watch, &ids, &e, now),
         };
@@ -192,29 +194,26 @@ impl Round {
     }
 }
 
-/// The statement for these rows, with the values of each.
+/// The statement for these rows, with the values of each: its key columns, and what a query has.
 fn act(
-    watch: &Watch,
+    row: &WatchRow,
     engine: SourceEngine,
     sql: &str,
     owed: &[Owed],
     now: UnixMs,
 ) -> Result<Act, SourceError> {
+    let watch = &row.watch;
     let mut params = Vec::new();
-    for row in owed {
-        let mut values = row.key.clone();
-        let own = watch.params.iter().cloned();
-        let more = [
-            ("watch".to_owned(), Cell::Text(watch.name.clone())),
-            ("poll_id".to_owned(), Cell::Int(row.poll.0)),
-            ("run_id".to_owned(), Cell::Int(row.run.0)),
-            ("now_ms".to_owned(), Cell::Int(now)),
-            (
-                "claim".to_owned(),
-                Cell::Text(format!("{}:{}", watch.name, row.poll)),
-            ),
-        ];
-        for (name, value) in own.chain(more) {
+    for one in owed {
+        let asked = Asked {
+            poll: one.poll,
+            now,
+            last_ok: row.last_ok,
+            shape: Shape::of(engine),
+            names: &[],
+        };
+        let mut values = one.key.clone();
+        for (name, value) in statement(watch, &row.memory, &asked).params {
             if !values.iter().any(|(known, _)| *known == name) {
                 values.push((name, value));
             }
