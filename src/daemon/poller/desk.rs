@@ -297,9 +297,9 @@ impl Desk {
             rss,
         };
         self.tell(&FromPoller::Beat { beat });
-        // Each piece of work has two threads, and each channel one.
-        let busy = 2 * self.roster.under_way() + self.ears.listening().len();
-        if threads > LEFT_BEHIND + busy as u64 {
+        // A command takes four threads, a channel that is being tried again two.
+        let busy = 4 * self.roster.under_way() + 2 * self.ears.count();
+        if threads > LEFT_BEHIND + busy as u64 || self.roster.is_worn_out(&bench) {
             return true;
         }
         if self.tending < TENDING {
