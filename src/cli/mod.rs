@@ -82,6 +82,7 @@ mod upgrade;
 mod usage;
 mod wait;
 mod waiting;
+mod watch;
 mod worker;
 
 use std::ffi::{OsStr, OsString};
@@ -183,6 +184,7 @@ enum Command {
     Ack(ack::AckArgs),
     Events(events::EventsArgs),
     Source(source::SourceArgs),
+    Watch(watch::WatchArgs),
     Daemon(daemon::DaemonArgs),
     Worker(worker::WorkerArgs),
     Queue(queue::QueueArgs),
@@ -224,6 +226,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Ack(args) => ack::ack(ctx, args),
         Command::Events(args) => events::events(ctx, args),
         Command::Source(args) => source::source(ctx, args),
+        Command::Watch(args) => watch::watch(ctx, args),
         Command::Daemon(args) => daemon::daemon(ctx, args),
         Command::Worker(args) => worker::worker(ctx, args),
         Command::Queue(args) => queue::queue(ctx, args),
@@ -270,6 +273,10 @@ fn internal(args: &[OsString]) -> Option<u8> {
         "__core" => {
             title("crake-core");
             Some(daemon::core_main(args.get(2..).unwrap_or_default()))
+        }
+        "__poller" => {
+            title("crake-poller");
+            crate::daemon::poller::poller_main(std::sync::Arc::new(SystemClock))
         }
         "__check" | "__copy" => Some(chore::chore(args.get(1..).unwrap_or_default())),
         other => other.starts_with("__").then(|| {

@@ -33,6 +33,7 @@ pub mod opening;
 pub mod order;
 pub mod outputs;
 pub mod petitions;
+pub mod poller;
 pub mod program;
 pub mod pruner;
 pub mod pulse;

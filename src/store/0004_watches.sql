@@ -32,6 +32,7 @@ CREATE TABLE poll(
   held TEXT,
   repeats INT NOT NULL DEFAULT 1, last_at INT);
 CREATE INDEX poll_watch ON poll(watch, id);
+CREATE INDEX poll_watch_when ON poll(watch, started_at);
 CREATE INDEX poll_running ON poll(watch) WHERE outcome = 'running';
 CREATE INDEX poll_held ON poll(watch) WHERE held IS NOT NULL;
 CREATE INDEX poll_when ON poll(started_at);
@@ -44,12 +45,16 @@ CREATE INDEX seen_poll ON seen(watch, poll);
 -- How the connections to a source stand, as the process that holds them last said.
 CREATE TABLE gauge(
   source TEXT PRIMARY KEY, at INT NOT NULL, pool TEXT NOT NULL,
-  listening INT NOT NULL DEFAULT 0, lost_at INT, pid INT) WITHOUT ROWID;
+  listening INT NOT NULL DEFAULT 0, lost_at INT, silent_since INT, pid INT) WITHOUT ROWID;
 
 -- What a run of a watch reads: small input here, large input in a file.
 ALTER TABLE run ADD COLUMN input TEXT;
 ALTER TABLE run ADD COLUMN input_path TEXT;
 CREATE INDEX run_poll ON run(origin_ref) WHERE origin = 'watch';
+
+-- The watch an event is about.
+ALTER TABLE event ADD COLUMN watch TEXT;
+CREATE INDEX event_watch ON event(watch, id) WHERE watch IS NOT NULL;
 
 -- Grows with each change of a watch or a source, so that the daemon sees at a glance that there is one.
 INSERT INTO meta(key, value) VALUES('watches', '0');

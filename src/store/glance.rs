@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use crate::model::RunId;
 use crate::schedule::UnixMs;
-use crate::store::error::word;
+use crate::store::events::{EVENT, read_event};
 use crate::store::runs::{COLUMNS, FROM, read};
 use crate::store::{EventRow, Result, RunRow, Store};
 
@@ -170,21 +170,11 @@ impl Store {
     /// # Errors
     /// Those of reading.
     pub fn events_of(&self, run: RunId) -> Result<Vec<EventRow>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT id, at, level, kind, job, run, text FROM event
-             WHERE id > (SELECT coalesce(max(id), 0) - ?2 FROM event) AND run = ?1 ORDER BY id",
-        )?;
-        let rows = statement.query_map(params![run.0, EVENTS_BACK], |row| {
-            Ok(EventRow {
-                id: row.get("id")?,
-                at: row.get("at")?,
-                level: word(row, "level")?,
-                kind: row.get("kind")?,
-                job: row.get("job")?,
-                run: row.get::<_, Option<i64>>("run")?.map(RunId),
-                text: row.get("text")?,
-            })
-        })?;
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT {EVENT} FROM event
+             WHERE id > (SELECT coalesce(max(id), 0) - ?2 FROM event) AND run = ?1 ORDER BY id"
+        ))?;
+        let rows = statement.query_map(params![run.0, EVENTS_BACK], read_event)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }

@@ -23,6 +23,7 @@ mod latest;
 mod ledger;
 mod outputs;
 mod own;
+mod poll_log;
 mod prune;
 mod queue;
 mod queues;
@@ -40,6 +41,8 @@ mod touched;
 mod usual;
 mod versions;
 mod waiting;
+mod watch_resets;
+mod watches;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -64,6 +67,7 @@ pub use job_lines::JobGlance;
 pub use jobs::JobRow;
 pub use latest::LastEnd;
 pub use outputs::StoredOutput;
+pub use poll_log::{GaugeRow, PollFilter, PollRow};
 pub use prune::{KeptOutput, Prunable};
 pub use queue::{Cancelled, LiveRow};
 pub use queues::{QueueChange, QueueRow};
@@ -79,6 +83,8 @@ pub use touched::{Cell, Image};
 pub use usual::Usual;
 pub use versions::{CalendarRow, NewSchedule};
 pub use waiting::{Found, Wanted};
+pub use watch_resets::Reset;
+pub use watches::WatchRow;
 
 /// How long a command waits for another writer before it says that the store is busy.
 const BUSY: Duration = Duration::from_secs(10);

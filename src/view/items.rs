@@ -136,6 +136,7 @@ impl Items {
             "kind": event.kind,
             "job": event.job,
             "run": event.run,
+            "watch": event.watch,
             "text": event.text,
         })
     }

@@ -22,6 +22,8 @@ pub mod table;
 pub mod text;
 pub mod time;
 pub mod timetable;
+pub mod watch_items;
+pub mod watches;
 pub mod week;
 pub mod words;
 pub mod workers;
