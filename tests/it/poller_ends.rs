@@ -53,7 +53,7 @@ fn poller_beats_each_second_and_tells_its_figures() {
     assert!(beat.rss > 1 << 20, "{beat:?}");
     for _ in 0..3 {
         post.beat("another beat", |_| true);
-        assert!(post.poller.silent_ms(mono()) < 1_000);
+        assert!(post.poller.silent_ms(mono()) < 3_000);
     }
 }
 

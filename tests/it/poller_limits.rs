@@ -40,9 +40,9 @@ fn poller_hands_over_ten_thousand_rows_and_long_ones() {
         let wanted = [Cell::Int(n), Cell::Text(format!("row {n} of many"))];
         assert_eq!(row, &wanted);
     }
-    let long = "SELECT 1, replace(hex(zeroblob(2000000)), '0', 'ä') UNION ALL SELECT 2, 'short'";
+    let long = "SELECT 1, replace(hex(zeroblob(2500000)), '0', 'ä') UNION ALL SELECT 2, 'short'";
     let rows = post.rows(long);
-    assert!(rows[0][1] == Cell::Text("ä".repeat(4_000_000)), "as it was");
+    assert!(rows[0][1] == Cell::Text("ä".repeat(5_000_000)), "as it was");
     assert_eq!(rows[1][1], Cell::Text("short".to_owned()));
 }
 
