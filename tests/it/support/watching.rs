@@ -1,7 +1,5 @@
 //! A daemon, a database it watches, and a job that writes down what it is given.
 
-use std::process::{Child, Command, Stdio};
-
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -121,19 +119,4 @@ impl Field {
             Some(pid).filter(|pid| Some(*pid) != other)
         })
     }
-}
-
-/// A process of its own that inserts rows into a table one after the other.
-pub fn inserter(path: &std::path::Path, count: u32) -> Child {
-    let code = "import sqlite3, sys\n\
-        c = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)\n\
-        for i in range(int(sys.argv[2])):\n    \
-            c.execute(\"INSERT INTO outbox(v) VALUES(?)\", ('row %d' % i,))\n";
-    Command::new("python3")
-        .args(["-c", code])
-        .arg(path)
-        .arg(count.to_string())
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap()
 }
