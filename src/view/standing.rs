@@ -28,6 +28,7 @@ pub(in crate::view) fn paused_queues(store: &Store, now: UnixMs) -> Result<Vec<A
                 what: "QUEUE",
                 job: None,
                 run: None,
+                watch: None,
                 since: row.queue.paused_at,
                 text: format!(
                     "{name} is paused by {by}{why}; {} in it",
@@ -56,6 +57,7 @@ pub(in crate::view) fn unknown_follows(store: &Store) -> Result<Vec<Attention>> 
             kind: Kind::Follower,
             what: "FOLLOWER",
             run: None,
+            watch: None,
             since: None,
             text,
             hint: format!("crake edit {}", row.owner),
@@ -87,6 +89,7 @@ pub(in crate::view) fn floods(store: &Store) -> Result<Vec<Attention>> {
                 what: "SKIPS",
                 job: Some(row.job.name.clone()),
                 run: skips.blocked_by,
+                watch: None,
                 since: Some(skips.since),
                 text: format!("{} skipped in a row{way}", count(skips.count, "fire")),
                 hint: format!("crake fires {}", row.job.name),

@@ -172,6 +172,8 @@ pub struct WatchView {
     pub blocking: Option<RunId>,
     /// The connections to its source.
     pub gauge: Option<GaugeRow>,
+    /// The most connections there may be to its source.
+    pub pool_max: Option<u32>,
     /// Fresh rows of the last hour, in cells of five minutes, the oldest first.
     pub hour: Vec<i64>,
     /// Runs caused within the last hour.
@@ -265,6 +267,7 @@ fn look(
             *place += fresh;
         }
     }
+    let source = store.source(&row.watch.source)?;
     let health = health(
         &Facts {
             row: &row,
@@ -273,7 +276,7 @@ fn look(
             held: held.as_ref(),
             blocking,
             gauge: gauge.as_ref(),
-            has_source: store.source(&row.watch.source)?.is_some(),
+            has_source: source.is_some(),
             has_job: store.has_job(&row.watch.job)?,
             daemon_up,
         },
@@ -287,6 +290,7 @@ fn look(
         held,
         blocking,
         gauge,
+        pool_max: source.map(|s| s.limits.max),
         hour,
         runs_1h,
     })
