@@ -142,7 +142,14 @@ fn count(state: &State, tab: Tab) -> Option<(String, Role)> {
     let status = state.data.status.as_ref()?;
     let number = |n: i64| Some((n.to_string(), Role::Plain));
     match tab {
-        Tab::Overview | Tab::Watches | Tab::Logs => None,
+        Tab::Overview | Tab::Logs => None,
+        Tab::Watches => {
+            let odd = status.attention.iter().filter(|a| a.watch.is_some());
+            match odd.count() {
+                0 => None,
+                n => Some((n.to_string(), Role::Warn)),
+            }
+        }
         Tab::Jobs => number(status.counts.jobs),
         Tab::Runs => number(status.counts.running + status.counts.queued),
         Tab::Missed => {
@@ -255,7 +262,21 @@ fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
             ("K", "kill"),
             ("D", "drain"),
         ],
-        Page::Tab(Tab::Watches | Tab::Logs) => vec![],
+        Page::Tab(Tab::Watches) | Page::Watch(_) => vec![
+            (
+                "Enter",
+                if state.stack.is_empty() {
+                    "polls"
+                } else {
+                    "run"
+                },
+            ),
+            ("p", "poll now"),
+            ("d", "dry run"),
+            ("Space", "pause"),
+            ("R", "reset"),
+        ],
+        Page::Tab(Tab::Logs) => vec![],
         Page::Job(_) => vec![
             ("r", "run"),
             ("R", "retry"),
@@ -275,7 +296,7 @@ fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
         Page::Log(..) => vec![("f", "follow"), ("w", "wrap"), ("|", "pager")],
     };
     if state.is_read_only() {
-        let acts = ["a", "c", "C", "R", "K", "r", "p", "e", "D"];
+        let acts = ["a", "c", "C", "R", "K", "r", "p", "e", "D", "Space"];
         hints.retain(|(key, _)| !acts.contains(key));
     }
     if !state.stack.is_empty() {

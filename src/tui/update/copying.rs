@@ -2,7 +2,7 @@
 
 use crate::tui::message::Effect;
 use crate::tui::screens::run::incident;
-use crate::tui::screens::runs;
+use crate::tui::screens::{runs, watches};
 use crate::tui::state::{Kind, Page, RowId, State};
 use crate::tui::want::{job_of, run_of};
 use crate::view::text::clean_all;
@@ -51,6 +51,18 @@ fn row(state: &State) -> Option<String> {
                 .find(|a| a.what == *what && a.job == *job && a.run == *run)?;
             let job = job.as_deref().unwrap_or("-");
             Some(format!("{what} {job}: {} ({})", alert.text, alert.hint))
+        }
+        RowId::Watch(watch) => {
+            let view = watches::find(state, watch)?;
+            let (health, error) = (&view.health, view.error().unwrap_or_default());
+            Some(format!("watch {watch} {} {error}", health.state))
+        }
+        RowId::WatchAlert(what, watch) => {
+            let alerts = &state.data.status.as_ref()?.attention;
+            let alert = alerts
+                .iter()
+                .find(|a| a.what == *what && a.watch.as_ref() == Some(watch))?;
+            Some(format!("{what} {watch}: {} ({})", alert.text, alert.hint))
         }
         id @ RowId::Run(_) => {
             let run = runs::find(state, id)?;
