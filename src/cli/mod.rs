@@ -274,6 +274,10 @@ fn internal(args: &[OsString]) -> Option<u8> {
             title("crake-core");
             Some(daemon::core_main(args.get(2..).unwrap_or_default()))
         }
+        "__poller" => {
+            title("crake-poller");
+            crate::daemon::poller::poller_main(std::sync::Arc::new(SystemClock))
+        }
         "__check" | "__copy" => Some(chore::chore(args.get(1..).unwrap_or_default())),
         other => other.starts_with("__").then(|| {
             let error = CliError::new(Kind::Usage, format!("unknown internal command {name}"));

@@ -111,7 +111,7 @@ impl Conn {
     }
 
     /// The next complete message among what was read.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+    pub fn next_message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let Some(header) = self.inbox.first_chunk::<HEADER>() else {
             return Ok(None);
         };
@@ -156,11 +156,14 @@ mod tests {
         for byte in &bytes[..bytes.len() - 1] {
             rustix::io::write(&peer, &[*byte]).unwrap();
             assert_eq!(conn.listen(), Heard::Some);
-            assert_eq!(conn.next::<String>().unwrap(), None);
+            assert_eq!(conn.next_message::<String>().unwrap(), None);
         }
         rustix::io::write(&peer, b"\"").unwrap();
         assert_eq!(conn.listen(), Heard::Some);
-        assert_eq!(conn.next::<String>().unwrap().as_deref(), Some("hello"));
+        assert_eq!(
+            conn.next_message::<String>().unwrap().as_deref(),
+            Some("hello")
+        );
         drop(peer);
         assert_eq!(conn.listen(), Heard::Closed);
     }
@@ -170,7 +173,10 @@ mod tests {
         let (mut conn, peer) = pair();
         rustix::io::write(&peer, &u32::MAX.to_le_bytes()).unwrap();
         conn.listen();
-        assert!(matches!(conn.next::<String>(), Err(FrameError::TooLong(_))));
+        assert!(matches!(
+            conn.next_message::<String>(),
+            Err(FrameError::TooLong(_))
+        ));
         let long = "x".repeat(LONGEST);
         assert!(matches!(conn.send(&long), Err(FrameError::TooLong(_))));
         assert!(!conn.wants_out());

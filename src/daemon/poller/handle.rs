@@ -15,6 +15,7 @@ use crate::daemon::poller::assembly::{Assembly, Unasked};
 use crate::daemon::poller::event::{Answer, PollerEvent, Reply};
 use crate::daemon::poller::launch::{Launch, with_variable};
 use crate::daemon::poller::message::{Act, Answered, Ask, FromPoller, ToPoller};
+use crate::daemon::poller::process::WORN_OUT;
 use crate::model::{PollId, Secret, Source};
 use crate::process::end_session;
 use crate::process::frame::{Conn, FrameError, Heard};
@@ -175,7 +176,7 @@ impl Poller {
 
     fn take(&mut self, events: &mut Vec<PollerEvent>) {
         while !self.deaf {
-            let taken = match self.conn.next::<FromPoller>() {
+            let taken = match self.conn.next_message::<FromPoller>() {
                 Ok(None) => return,
                 Ok(Some(message)) => self.take_message(message, events),
                 Err(_) => Err(Unasked("something that cannot be read")),
@@ -322,6 +323,7 @@ fn too_long(error: FrameError) -> SourceError {
 fn how_it_ended(status: &ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(0), _) => "it left".to_owned(),
+        (Some(WORN_OUT), _) => "it gave up, because too many of its threads hung".to_owned(),
         (Some(code), _) => format!("it ended with {code}"),
         (None, Some(signal)) => format!("it was killed by signal {signal}"),
         (None, None) => "it ended".to_owned(),

@@ -27,9 +27,10 @@ const PASSED_ON: [&str; 14] = [
 
 /// Told to pollers by tests, in debug builds only.
 #[cfg(debug_assertions)]
-const HOOKS: [&str; 2] = [
+const HOOKS: [&str; 3] = [
     crate::daemon::poller::hooks::LEAK,
     crate::daemon::poller::hooks::HANG,
+    crate::daemon::poller::hooks::PANIC,
 ];
 
 /// How a poller is started.
