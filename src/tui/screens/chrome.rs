@@ -226,7 +226,20 @@ fn field(pen: &mut Pen<'_>, y: usize, head: &str, text: &str, error: Option<&str
 
 /// The keys that do something here, the most useful first.
 fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
-    let mut hints: Vec<(&str, &str)> = match state.page() {
+    let mut hints = of_page(state);
+    if state.is_read_only() {
+        let acts = ["a", "c", "C", "R", "K", "r", "p", "e", "D", "Space"];
+        hints.retain(|(key, _)| !acts.contains(key));
+    }
+    if !state.stack.is_empty() {
+        hints.push(("Esc", "back"));
+    }
+    hints.extend([("/", "filter"), (":", "cmd"), ("q", "quit")]);
+    hints
+}
+
+fn of_page(state: &State) -> Vec<(&'static str, &'static str)> {
+    match state.page() {
         Page::Tab(Tab::Overview) => vec![
             ("Enter", "open"),
             ("a", "ack"),
@@ -294,14 +307,5 @@ fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
             ("Y", "copy incident"),
         ],
         Page::Log(..) => vec![("f", "follow"), ("w", "wrap"), ("|", "pager")],
-    };
-    if state.is_read_only() {
-        let acts = ["a", "c", "C", "R", "K", "r", "p", "e", "D", "Space"];
-        hints.retain(|(key, _)| !acts.contains(key));
     }
-    if !state.stack.is_empty() {
-        hints.push(("Esc", "back"));
-    }
-    hints.extend([("/", "filter"), (":", "cmd"), ("q", "quit")]);
-    hints
 }

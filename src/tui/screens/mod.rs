@@ -9,6 +9,7 @@ pub mod log;
 pub mod missed;
 mod modal;
 pub mod overview;
+pub mod polls;
 pub mod run;
 pub mod runs;
 pub mod text;
@@ -66,7 +67,7 @@ fn draw_page(state: &State, pen: &mut Pen<'_>) {
             pen.text(2, 1, 60, text, Role::Dim);
         }
         Page::Log(run, _) => log::draw(state, run, pen),
-        Page::Watch(watch) => watches::draw_one(state, &watch, pen),
+        Page::Watch(watch) => polls::draw(state, &watch, pen),
         Page::Job(_) | Page::Run(_) => text::draw(pen, &lines(state), state.list().offset),
     }
 }

@@ -1,20 +1,17 @@
 //! The watches: how each stands, and what its polls asked and found.
 
-use serde_json::Value;
-
-use crate::model::{Mode, PollOutcome, RunId, WatchState};
-use crate::store::PollRow;
+use crate::model::{Mode, RunId, WatchState};
 use crate::tui::columns::{Cell, Column, cell, headings, row};
-use crate::tui::data::PollLine;
 use crate::tui::filter::{Filter, Subject};
 use crate::tui::paint::{Pen, rows};
 use crate::tui::screens::listing;
+use crate::tui::screens::polls::{newest, poll, polls};
 use crate::tui::state::{RowId, State};
 use crate::tui::theme::Role;
-use crate::tui::words::{coming, height, of_day, past};
+use crate::tui::words::{coming, height, past};
 use crate::view::time::{short, span};
-use crate::view::watch_items::{in_short, params_in_short};
-use crate::view::watches::{WatchView, is_wrong};
+use crate::view::watch_items::in_short;
+use crate::view::watches::WatchView;
 
 const COLUMNS: [Column; 12] = [
     Column::new("WATCH", 12, 28, 0),
@@ -29,18 +26,6 @@ const COLUMNS: [Column; 12] = [
     Column::new("CURSOR", 8, 24, 5),
     Column::new("SOURCE", 8, 14, 7),
     Column::new("JOB", 8, 20, 8),
-];
-
-const POLLS: [Column; 9] = [
-    Column::new("POLL", 7, 9, 6),
-    Column::new("BEGAN", 8, 8, 0),
-    Column::new("BY", 6, 9, 5),
-    Column::new("OUTCOME", 9, 13, 0),
-    Column::new("TOOK", 6, 7, 3).right(),
-    Column::new("ROWS", 5, 6, 2).right(),
-    Column::new("NEW", 5, 6, 2).right(),
-    Column::new("RUNS", 8, 14, 1),
-    Column::new("WITH", 20, 120, 0),
 ];
 
 /// States in which a watch does what is expected of it.
@@ -68,32 +53,10 @@ pub fn ids(state: &State) -> Vec<RowId> {
         .collect()
 }
 
-/// The polls of the watch a page is about.
-pub fn poll_ids(state: &State, watch: &str) -> Vec<RowId> {
-    let wrong = |line: &&PollLine| !state.problems || is_wrong(line.poll.outcome);
-    let lines = polls(state, watch).iter().filter(wrong);
-    lines.map(|line| RowId::Poll(line.poll.poll.0)).collect()
-}
-
 /// A watch that was read.
 pub fn find<'a>(state: &'a State, name: &str) -> Option<&'a WatchView> {
     let named = |view: &&WatchView| view.row.watch.name == name;
     state.data.watches.iter().find(named)
-}
-
-/// The polls that were read of a watch, the newest first.
-pub fn polls<'a>(state: &'a State, watch: &str) -> &'a [PollLine] {
-    match &state.data.polls {
-        Some((of, lines)) if of == watch => lines,
-        _ => &[],
-    }
-}
-
-fn poll<'a>(state: &'a State, id: &RowId) -> Option<&'a PollLine> {
-    let (RowId::Poll(number), Some((_, lines))) = (id, &state.data.polls) else {
-        return None;
-    };
-    lines.iter().find(|line| line.poll.poll.0 == *number)
 }
 
 /// The run that a row leads to: of a poll its first, of a watch that of its last poll that made one.
@@ -171,30 +134,6 @@ fn none(pen: &mut Pen<'_>) {
     pen.text(2, 2, room, text, Role::Dim);
 }
 
-/// Paints the page of one watch: all its polls.
-pub fn draw_one(state: &State, name: &str, pen: &mut Pen<'_>) {
-    let from = about(state, name, pen);
-    let lines = polls(state, name);
-    if lines.is_empty() {
-        pen.text(2, from, pen.width(), "it was not asked yet", Role::Dim);
-        return;
-    }
-    let area = rows(pen.area(), from, pen.height());
-    let mut lower = pen.on(area);
-    headings(&mut lower, 2, 0, &POLLS, None);
-    listing::rows(state, &mut lower, 1, &mut |pen, y, id| {
-        if let Some(line) = poll(state, id) {
-            row(pen, 2, y, &POLLS, &poll_cells(state, line));
-        }
-    });
-}
-
-/// Rows of polls on the page of one watch.
-pub fn polls_shown(state: &State, name: &str, body: usize) -> usize {
-    let above = find(state, name).map_or(1, |view| 1 + about_lines(state, view).len());
-    body.saturating_sub(above + 1).max(1)
-}
-
 fn detail(state: &State, name: &str, pen: &mut Pen<'_>) {
     let from = about(state, name, pen);
     let lines = polls(state, name);
@@ -203,15 +142,12 @@ fn detail(state: &State, name: &str, pen: &mut Pen<'_>) {
         pen.text(2, from, pen.width(), text, Role::Dim);
         return;
     }
-    headings(pen, 2, from, &POLLS, None);
-    let room = pen.height().saturating_sub(from + 1);
-    for (y, line) in lines.iter().take(room).enumerate() {
-        row(pen, 2, from + 1 + y, &POLLS, &poll_cells(state, line));
-    }
+    let area = rows(pen.area(), from, pen.height());
+    newest(state, lines, &mut pen.on(area));
 }
 
 /// Paints what there is to say of a watch besides its row. Gives the row after it.
-fn about(state: &State, name: &str, pen: &mut Pen<'_>) -> usize {
+pub(in crate::tui::screens) fn about(state: &State, name: &str, pen: &mut Pen<'_>) -> usize {
     let Some(view) = find(state, name) else {
         let text = format!("{name} is not there");
         pen.rule(0, &[(&text, Role::Warn)], "");
@@ -235,7 +171,7 @@ fn about(state: &State, name: &str, pen: &mut Pen<'_>) -> usize {
     1 + lines.len()
 }
 
-fn about_lines(state: &State, view: &WatchView) -> Vec<(String, Role)> {
+pub(in crate::tui::screens) fn about_lines(state: &State, view: &WatchView) -> Vec<(String, Role)> {
     let watch = &view.row.watch;
     let next = match view.row.is_paused(state.now) {
         true => "-".to_owned(),
@@ -355,57 +291,4 @@ fn hour(cells: &[i64]) -> String {
         n => height(n, most),
     };
     cells.iter().map(bar).collect()
-}
-
-fn poll_cells(state: &State, line: &PollLine) -> Vec<Cell> {
-    let poll = &line.poll;
-    let role = match poll.outcome {
-        PollOutcome::Running => Role::Alive,
-        PollOutcome::Ok => Role::Good,
-        PollOutcome::Empty | PollOutcome::Skipped => Role::Dim,
-        _ => Role::Bad,
-    };
-    let outcome = match poll.repeats {
-        0 | 1 => poll.outcome.to_string(),
-        times => format!("{} x{times}", poll.outcome),
-    };
-    let number = |n: Option<i64>| n.map_or("-".to_owned(), |n| n.to_string());
-    let runs = match line.runs.as_slice() {
-        [] => String::new(),
-        [one] => format!("#{one}"),
-        [first, .., last] => format!("#{first}..{last}"),
-    };
-    vec![
-        cell(poll.poll.to_string(), Role::Dim),
-        cell(of_day(state, poll.started_at), Role::Plain),
-        cell(poll.trigger.as_str(), Role::Dim),
-        cell(outcome, role),
-        cell(poll.took_ms.map_or("-".to_owned(), span), Role::Dim),
-        cell(number(poll.rows), Role::Plain),
-        cell(number(poll.fresh_rows), Role::Plain),
-        cell(runs, Role::Plain),
-        with(poll),
-    ]
-}
-
-/// What went wrong, or what it was asked with.
-fn with(poll: &PollRow) -> Cell {
-    if let Some(error) = &poll.error {
-        return cell(error, Role::Bad);
-    }
-    if let Some(note) = &poll.note {
-        return cell(note, Role::Warn);
-    }
-    let params = poll.params.as_ref().map_or(String::new(), params_in_short);
-    let moved = poll
-        .cursor_after
-        .as_ref()
-        .filter(|after| **after != Value::Null && poll.cursor_before.as_ref() != Some(*after));
-    match moved {
-        Some(after) => vec![
-            (format!("-> {}  ", in_short(after)), Role::Plain),
-            (params, Role::Dim),
-        ],
-        None => cell(params, Role::Dim),
-    }
 }

@@ -1,7 +1,9 @@
 //! After every message: lists are made anew from what is known, and the cursor stays on its row.
 
 use crate::model::RunId;
-use crate::tui::screens::{CHROME, jobs, lines, log, missed, overview, runs, watches, workers};
+use crate::tui::screens::{
+    CHROME, jobs, lines, log, missed, overview, polls, runs, watches, workers,
+};
 use crate::tui::sources::Place;
 use crate::tui::state::{List, Modal, Page, RowId, State, Tab};
 
@@ -25,10 +27,7 @@ pub fn settle(state: &mut State) {
         Page::Tab(Tab::Workers) => (workers::ids(state), workers::shown(state, body)),
         Page::Tab(Tab::Watches) => (watches::ids(state), watches::shown(state, body)),
         Page::Tab(Tab::Logs) => (Vec::new(), 1),
-        Page::Watch(watch) => (
-            watches::poll_ids(state, &watch),
-            watches::polls_shown(state, &watch, body),
-        ),
+        Page::Watch(watch) => (polls::ids(state, &watch), polls::shown(state, &watch, body)),
         Page::Job(_) | Page::Run(_) => {
             let last = lines(state).len().saturating_sub(body);
             let list = state.list_mut();
