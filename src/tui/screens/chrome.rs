@@ -238,6 +238,16 @@ fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
     hints
 }
 
+fn on_watches(enter: &'static str) -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("Enter", enter),
+        ("p", "poll now"),
+        ("d", "dry run"),
+        ("Space", "pause"),
+        ("R", "reset"),
+    ]
+}
+
 fn of_page(state: &State) -> Vec<(&'static str, &'static str)> {
     match state.page() {
         Page::Tab(Tab::Overview) => vec![
@@ -275,20 +285,8 @@ fn of_page(state: &State) -> Vec<(&'static str, &'static str)> {
             ("K", "kill"),
             ("D", "drain"),
         ],
-        Page::Tab(Tab::Watches) | Page::Watch(_) => vec![
-            (
-                "Enter",
-                if state.stack.is_empty() {
-                    "polls"
-                } else {
-                    "run"
-                },
-            ),
-            ("p", "poll now"),
-            ("d", "dry run"),
-            ("Space", "pause"),
-            ("R", "reset"),
-        ],
+        Page::Tab(Tab::Watches) => on_watches("polls"),
+        Page::Watch(_) => on_watches("run"),
         Page::Tab(Tab::Logs) => vec![],
         Page::Job(_) => vec![
             ("r", "run"),

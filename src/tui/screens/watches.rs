@@ -173,10 +173,7 @@ pub(in crate::tui::screens) fn about(state: &State, name: &str, pen: &mut Pen<'_
 
 pub(in crate::tui::screens) fn about_lines(state: &State, view: &WatchView) -> Vec<(String, Role)> {
     let watch = &view.row.watch;
-    let next = match view.row.is_paused(state.now) {
-        true => "-".to_owned(),
-        false => coming(state, view.row.next_at),
-    };
+    let next = next(state, view);
     let every = crate::model::format_duration(watch.every_ms);
     let push = watch.listen.as_ref();
     let push = push.map_or(String::new(), |c| format!(" and on {c}"));
@@ -204,6 +201,18 @@ pub(in crate::tui::screens) fn about_lines(state: &State, view: &WatchView) -> V
         lines.push((error, role));
     }
     lines
+}
+
+/// When it is asked next; nothing where that hangs on something else.
+fn next(state: &State, view: &WatchView) -> String {
+    use WatchState::{Blocked, NoSource, Paused, Running, Stalled};
+    let past = view.row.next_at.is_some_and(|at| at <= state.now);
+    match view.health.state {
+        Running | Blocked | NoSource | Paused => "-".to_owned(),
+        Stalled if past => "OVERDUE".to_owned(),
+        _ if past => "now".to_owned(),
+        _ => coming(state, view.row.next_at),
+    }
 }
 
 fn pool(view: &WatchView) -> String {
@@ -246,10 +255,6 @@ fn cells(state: &State, view: &WatchView) -> Vec<Cell> {
     let (sign, word, role) = sign(view.health.state);
     let ended = view.ended.as_ref();
     let none = || "-".to_owned();
-    let next = match view.row.is_paused(state.now) {
-        true => none(),
-        false => coming(state, view.row.next_at),
-    };
     let last = view
         .last
         .as_ref()
@@ -258,7 +263,7 @@ fn cells(state: &State, view: &WatchView) -> Vec<Cell> {
     vec![
         cell(&view.row.watch.name, Role::Plain),
         cell(format!("{sign} {word}"), role),
-        cell(next, Role::Plain),
+        cell(next(state, view), Role::Plain),
         cell(past(state, last), Role::Plain),
         cell(
             ended.and_then(|p| p.took_ms).map_or_else(none, span),
