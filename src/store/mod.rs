@@ -17,7 +17,9 @@ mod follow;
 mod glance;
 mod health;
 mod history;
+mod job_lines;
 mod jobs;
+mod latest;
 mod ledger;
 mod outputs;
 mod own;
@@ -61,7 +63,9 @@ pub use fires::{FireFilter, FireRow, MissedGroup, Totals};
 pub use follow::FollowRow;
 pub use glance::CellCount;
 pub use history::HistoryRow;
+pub use job_lines::JobGlance;
 pub use jobs::JobRow;
+pub use latest::LastEnd;
 pub use outputs::StoredOutput;
 pub use poll_log::{GaugeRow, PollFilter, PollRow};
 pub use prune::{KeptOutput, Prunable};
@@ -159,6 +163,17 @@ impl Store {
             return Store::ready(conn, Some(path)).map_err(|e| e.at(path));
         }
         Ok(Store::over(conn, Some(path)))
+    }
+
+    /// Reads in one transaction: all that is read is of one moment, and costs one lock.
+    ///
+    /// # Errors
+    /// Those of what is done in it.
+    pub fn at_one_moment<R>(&self, look: impl FnOnce() -> Result<R>) -> Result<R> {
+        let moment = self.conn.unchecked_transaction()?;
+        let seen = look();
+        drop(moment);
+        seen
     }
 
     /// A store that lives as long as the value.

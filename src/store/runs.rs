@@ -218,15 +218,7 @@ impl Store {
                 values.push(Box::new(format!("watch {watch}")));
             }
         }
-        if !filter.states.is_empty() {
-            // Written out, so that the partial indexes on the state can be used.
-            let words: Vec<String> = filter
-                .states
-                .iter()
-                .map(|s| format!("'{}'", s.as_str()))
-                .collect();
-            sql.push_str(&format!(" AND r.state IN({})", words.join(", ")));
-        }
+        sql.push_str(&in_states(&filter.states));
         if let Some(since) = filter.since {
             sql.push_str(" AND r.queued_at >= ?");
             values.push(Box::new(since));
@@ -383,4 +375,24 @@ fn read_ack(row: &Row<'_>) -> rusqlite::Result<Option<Ack>> {
         note: row.get("ack_note")?,
         until: row.get("ack_until")?,
     }))
+}
+
+/// The condition that a run is in one of the states; none is any.
+///
+/// Left to itself SQLite walks through all runs, newest first, for the few that are alive or wait
+/// (measured: 250 ms among a million); so it is told which index has them.
+fn in_states(states: &[RunState]) -> String {
+    let open = |state: &RunState| match state {
+        RunState::Running => Some("SELECT id FROM run INDEXED BY run_live WHERE state = 'running'"),
+        RunState::Queued => Some("SELECT id FROM run INDEXED BY run_later WHERE state = 'queued'"),
+        RunState::Ended(_) => None,
+    };
+    if states.is_empty() {
+        return String::new();
+    }
+    if let Some(found) = states.iter().map(open).collect::<Option<Vec<_>>>() {
+        return format!(" AND r.id IN({})", found.join(" UNION ALL "));
+    }
+    let words: Vec<String> = states.iter().map(|s| format!("'{}'", s.as_str())).collect();
+    format!(" AND r.state IN({})", words.join(", "))
 }

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0002_supervision.sql"),
     include_str!("0003_sources.sql"),
     include_str!("0004_watches.sql"),
+    include_str!("0005_looks.sql"),
 ];
 
 /// The version this program writes.

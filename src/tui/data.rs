@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{CatchUp, Gap, Outcome, Pause, RunId};
 use crate::schedule::UnixMs;
-use crate::store::{AttemptRow, EventRow, HistoryRow, MissedGroup, PollRow, RunRow};
+use crate::store::{AttemptRow, EventRow, HistoryRow, LastEnd, MissedGroup, PollRow, RunRow};
 use crate::view::status::Status;
 use crate::view::watches::WatchView;
 use crate::view::workers::Pace;
@@ -147,7 +147,7 @@ pub struct JobLine {
     /// The next instant not yet decided.
     pub next_at: Option<UnixMs>,
     /// Its last run that is over.
-    pub last: Option<RunRow>,
+    pub last: Option<LastEnd>,
     /// Its runs that are alive.
     pub running: usize,
     /// Missed fires nobody did anything about.

@@ -5,7 +5,7 @@ use crate::schedule::UnixMs;
 use crate::store::{Result, Store};
 use crate::view::Daemon;
 use crate::view::attention::{Attention, Kind, Level};
-use crate::view::watches::{WatchView, views};
+use crate::view::watches::{WatchView, standings};
 use crate::view::words::count;
 
 /// So many polls in a row that went wrong are worth a look, and so many need somebody to act.
@@ -21,7 +21,7 @@ pub(in crate::view) fn of_watches(
     daemon: &Daemon,
     now: UnixMs,
 ) -> Result<Vec<Attention>> {
-    let views = views(store, daemon, now)?;
+    let views = standings(store, daemon, now)?;
     let mut found: Vec<Attention> = views
         .iter()
         .filter_map(|v| standing(v, daemon.up))

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{Counts, Drain, Result, Store, Totals};
 use crate::view::Daemon;
-use crate::view::attention::{Attention, attention};
+use crate::view::attention::{Attention, attention_beside, recorded};
 use crate::view::attention_daemon::FLAPPING;
 use crate::view::text::clean_all;
 use crate::view::time::{day_start, relative, short, span, stamp};
@@ -33,11 +33,24 @@ pub struct Status {
 /// # Errors
 /// Those of reading.
 pub fn status(store: &Store, daemon: Daemon, zone: &Zone, now: UnixMs) -> Result<Status> {
-    let counts = store.counts(now)?;
+    status_beside(recorded(store, now)?, store, daemon, zone, now)
+}
+
+/// The same where what the rules find in what is recorded is known.
+///
+/// # Errors
+/// Those of reading.
+pub fn status_beside(
+    recorded: Vec<Attention>,
+    store: &Store,
+    daemon: Daemon,
+    zone: &Zone,
+    now: UnixMs,
+) -> Result<Status> {
     Ok(Status {
-        attention: attention(store, &daemon, zone, now)?,
+        attention: attention_beside(recorded, store, &daemon, zone, now)?,
         daemon,
-        counts,
+        counts: store.counts(now)?,
         today: store.totals(day_start(now, zone))?,
         next_at: store.next_planned(now)?,
         drain: store.drain()?,

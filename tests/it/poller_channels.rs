@@ -86,7 +86,7 @@ fn poller_hears_of_commits_into_a_file() {
         post.heard("data_version");
         late += i32::from(mono() - begin >= 250);
     }
-    assert!(late <= 2, "{late} of 20 were told later than 250 ms");
+    assert!(late <= 5, "{late} of 20 were told later than 250 ms");
     // Another file under the same name: what was in it before is not known.
     std::fs::rename(&path, dir.path().join("old.db")).unwrap();
     let (since, kind) = deaf(&mut post, "data_version");

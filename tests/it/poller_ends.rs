@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crake::daemon::poller::Ask;
+use crake::daemon::poller::{Ask, Launch, Poller};
 use crake::model::{Cell, PasswordFrom, Source};
 use crake::source::Query;
 
@@ -52,7 +53,7 @@ fn poller_beats_each_second_and_tells_its_figures() {
     assert!(beat.rss > 1 << 20, "{beat:?}");
     for _ in 0..3 {
         post.beat("another beat", |_| true);
-        assert!(post.poller.silent_ms(mono()) < 1_000);
+        assert!(post.poller.silent_ms(mono()) < 3_000);
     }
 }
 
@@ -111,19 +112,34 @@ fn poller_that_is_dropped_or_told_to_leave_is_gone() {
 
 #[test]
 fn poller_without_a_program_is_an_error() {
-    let launch = crake::daemon::poller::Launch {
+    let launch = Launch {
         program: "/nonexistent/crake".into(),
         environment: Vec::new(),
     };
     let source = source("exec:true", false);
-    assert!(crake::daemon::poller::Poller::start(&launch, &source, None, mono()).is_err());
-    let launch = crake::daemon::poller::Launch {
+    assert!(Poller::start(&launch, &source, None, mono()).is_err());
+    let launch = Launch {
         program: "/bin/true".into(),
         environment: Vec::new(),
     };
-    let poller = crake::daemon::poller::Poller::start(&launch, &source, None, mono()).unwrap();
+    let poller = Poller::start(&launch, &source, None, mono()).unwrap();
     let mut post = Post::over(poller);
     assert_eq!(post.gone(), "it left");
+    // What it says in its last moment is told, the last line of it.
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("crake");
+    fs::write(
+        &program,
+        "#!/bin/sh\necho a >&2; echo 'out of \u{1b}[1mmemory' >&2; kill -ABRT $$\n",
+    )
+    .unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let launch = Launch {
+        program,
+        environment: Vec::new(),
+    };
+    let mut post = Post::over(Poller::start(&launch, &source, None, mono()).unwrap());
+    assert_eq!(post.gone(), "it was killed by signal 6: out of [1mmemory");
 }
 
 /// A core that dies with a query under way: this test, in a process of its own.

@@ -40,9 +40,9 @@ fn poller_hands_over_ten_thousand_rows_and_long_ones() {
         let wanted = [Cell::Int(n), Cell::Text(format!("row {n} of many"))];
         assert_eq!(row, &wanted);
     }
-    let long = "SELECT 1, replace(hex(zeroblob(2000000)), '0', 'ä') UNION ALL SELECT 2, 'short'";
+    let long = "SELECT 1, replace(hex(zeroblob(2500000)), '0', 'ä') UNION ALL SELECT 2, 'short'";
     let rows = post.rows(long);
-    assert!(rows[0][1] == Cell::Text("ä".repeat(4_000_000)), "as it was");
+    assert!(rows[0][1] == Cell::Text("ä".repeat(5_000_000)), "as it was");
     assert_eq!(rows[1][1], Cell::Text("short".to_owned()));
 }
 
@@ -225,6 +225,20 @@ fn poller_answers_more_polls_than_it_has_connections_for() {
         let answer = post.answer(poll);
         assert!(answer.result.is_ok(), "{answer:?}");
     }
+    // Many threads that work are none that hang.
+    let limits = PoolLimits {
+        max: 40,
+        ..PoolLimits::default()
+    };
+    let wide = Source {
+        limits,
+        ..source("exec:sleep 2; echo '{\"a\":1}'", false)
+    };
+    let mut post = Post::of(&wide);
+    let polls: Vec<_> = (0..60).map(|_| post.ask(ask("x"))).collect();
+    for poll in polls {
+        assert!(post.answer(poll).result.is_ok());
+    }
     let limits = PoolLimits {
         max: 1,
         acquire_ms: 500,
@@ -270,6 +284,34 @@ fn poller_answers_in_time_whatever_a_server_does_not_say() {
             matches!(event, PollerEvent::Deaf { .. }).then_some(())
         });
     }
+}
+
+#[test]
+fn poller_gives_up_when_too_many_of_its_threads_hang() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let mut post = Post::at(&format!("postgres://crake@127.0.0.1:{port}/x"));
+    let silent = Ask {
+        timeout_ms: 100,
+        ..ask("SELECT 1")
+    };
+    // Those that wait in the pool's line come back, those that log in do not; a place that one of
+    // these had is free again when it counts as leaked.
+    let end = (0..20).find_map(|_| {
+        let polls: Vec<_> = (0..4).map(|_| post.ask(silent.clone())).collect();
+        polls.into_iter().find_map(|poll| {
+            post.event("an answer or the end", |event| match event {
+                PollerEvent::Gone { how } => Some(Some(how.clone())),
+                PollerEvent::Answered(answer) if answer.poll == poll => {
+                    assert!(answer.result.is_err());
+                    Some(None)
+                }
+                _ => None,
+            })
+        })
+    });
+    let end = end.expect("an end");
+    assert_eq!(end, "it gave up, because too many of its threads hung");
 }
 
 #[test]

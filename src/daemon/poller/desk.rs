@@ -24,6 +24,9 @@ use crate::source::{ErrorKind, PoolEvent, SourceError, Ticks, pool_of};
 /// From one beat to the next, milliseconds.
 const BEAT_MS: i64 = 1_000;
 
+/// How often the pool is looked after, milliseconds: a leak is told so much after it is one.
+const TEND_MS: i64 = 500;
+
 /// How many threads there may be beside those that work: those left behind hang in a driver, and a
 /// new process has none of them.
 const LEFT_BEHIND: u64 = 64;
@@ -57,6 +60,7 @@ pub(in crate::daemon::poller) struct Desk {
     heard: BTreeSet<String>,
     tending: u32,
     next_beat: i64,
+    next_tending: i64,
     leaving: Option<(End, i64)>,
 }
 
@@ -65,6 +69,7 @@ impl Desk {
     pub fn new(conn: Conn, clock: Arc<dyn Clock>) -> std::io::Result<Desk> {
         Ok(Desk {
             next_beat: clock.now().mono,
+            next_tending: clock.now().mono,
             clock,
             conn,
             postbox: Postbox::new()?,
@@ -91,6 +96,9 @@ impl Desk {
             if now >= self.next_beat && self.beat(now) {
                 return Ok(End::WornOut);
             }
+            if now >= self.next_tending {
+                self.tend(now);
+            }
             let mut unanswered = self.roster.late(now);
             if let Some(bench) = &self.bench {
                 unanswered.extend(self.roster.hand_out(bench, &self.postbox, now));
@@ -111,7 +119,11 @@ impl Desk {
         let ends = self.leaving.map(|(_, until)| until);
         let next = self.roster.next_late().into_iter().chain(ends).min();
         let next = next.unwrap_or(i64::MAX);
-        let left = next.min(self.next_beat).saturating_sub(now).max(1);
+        let left = next
+            .min(self.next_beat)
+            .min(self.next_tending)
+            .saturating_sub(now)
+            .max(1);
         let mut set = vec![PollFd::new(&self.postbox, PollFlags::IN)];
         let alone = matches!(self.leaving, Some((End::Alone, _)));
         if !alone {
@@ -282,7 +294,7 @@ impl Desk {
         }
     }
 
-    /// Says how it stands, and has the pool looked after. Says whether it had better end.
+    /// Says how it stands. Tells whether it had better end.
     fn beat(&mut self, now: i64) -> bool {
         self.next_beat = now + BEAT_MS;
         let Some(bench) = self.bench.clone() else {
@@ -297,18 +309,24 @@ impl Desk {
             rss,
         };
         self.tell(&FromPoller::Beat { beat });
-        // Each piece of work has two threads, and each channel one.
-        let busy = 2 * self.roster.under_way() + self.ears.listening().len();
-        if threads > LEFT_BEHIND + busy as u64 {
+        // A command takes four threads, a channel that is being tried again two.
+        let busy = 4 * self.roster.under_way() + 2 * self.ears.count();
+        if threads > LEFT_BEHIND + busy as u64 || self.roster.is_worn_out(&bench) {
             return true;
         }
-        if self.tending < TENDING {
-            let postbox = self.postbox.clone();
-            let thread = std::thread::Builder::new().name("crake-tend".to_owned());
-            let tend = move || postbox.leave(Post::Tended(bench.pool.check(now)));
-            self.tending += u32::from(thread.spawn(tend).is_ok());
-        }
         false
+    }
+
+    /// Has the pool looked after, in a thread: closing a connection may take as long as it likes.
+    fn tend(&mut self, now: i64) {
+        self.next_tending = now + TEND_MS;
+        let Some(bench) = self.bench.clone().filter(|_| self.tending < TENDING) else {
+            return;
+        };
+        let postbox = self.postbox.clone();
+        let thread = std::thread::Builder::new().name("crake-tend".to_owned());
+        let tend = move || postbox.leave(Post::Tended(bench.pool.check(now)));
+        self.tending += u32::from(thread.spawn(tend).is_ok());
     }
 
     /// Stops everything; the loop ends soon after.

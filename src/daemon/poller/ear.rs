@@ -94,6 +94,11 @@ impl Ears {
         }
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// The channels that are listened to at present.
     pub fn listening(&self) -> &BTreeSet<String> {
         &self.listening

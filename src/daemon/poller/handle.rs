@@ -7,6 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
 };
@@ -21,6 +22,9 @@ use crate::process::end_session;
 use crate::process::frame::{Conn, FrameError, Heard};
 use crate::source::{ErrorKind, SourceError};
 
+/// How much of a line is told that a poller says at its end, characters.
+const LINE: usize = 300;
+
 /// How often one look reads at most, 16 KiB each: the caller has other things to do.
 const READS: u32 = 256;
 
@@ -30,6 +34,8 @@ pub struct Poller {
     pid: i32,
     pidfd: OwnedFd,
     conn: Conn,
+    /// What it says on standard error: only how it came to an end.
+    words: OwnedFd,
     /// Nothing is to be heard on the socket any more.
     deaf: bool,
     /// Why it was killed, where that was decided here.
@@ -53,6 +59,8 @@ impl Poller {
     ) -> io::Result<Poller> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        // Neither end ever waits: words that nobody reads are dropped.
+        let (words, its_words) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let mut command = Command::new(&launch.program);
         command
             .arg0(format!("crake: poller {}", source.name))
@@ -61,7 +69,7 @@ impl Poller {
             .envs(launch.environment.iter().map(|(name, value)| (name, value)))
             .stdin(theirs)
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stderr(its_words);
         let mut child = command.spawn()?;
         let pid = Pid::from_child(&child);
         let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
@@ -74,6 +82,7 @@ impl Poller {
             pid: pid.as_raw_pid(),
             pidfd,
             conn: Conn::over(ours),
+            words,
             deaf: false,
             fault: None,
             asked: BTreeMap::new(),
@@ -261,7 +270,11 @@ impl Poller {
             |e| e.to_string(),
             |s| s.map_or_else(String::new, |status| how_it_ended(&status)),
         );
-        Some(self.fault.take().unwrap_or(how))
+        let how = self.fault.take().unwrap_or(how);
+        Some(match last_line(&self.words) {
+            Some(line) => format!("{how}: {line}"),
+            None => how,
+        })
     }
 }
 
@@ -318,6 +331,22 @@ fn answer(answered: Answered, assembly: Assembly) -> Result<Answer, Unasked> {
 fn too_long(error: FrameError) -> SourceError {
     SourceError::new(ErrorKind::TooLarge, error.to_string())
         .hint("a statement with its values may have 8 MiB")
+}
+
+/// The last line of what was said, made harmless.
+fn last_line(words: &OwnedFd) -> Option<String> {
+    let (mut said, mut bytes) = (Vec::new(), [0_u8; 4096]);
+    // A pipe holds no more than its capacity, but somebody may still be writing.
+    for _ in 0..32 {
+        match rustix::io::read(words, &mut bytes) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => said.extend_from_slice(&bytes[..count]),
+        }
+    }
+    let text = String::from_utf8_lossy(&said);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    let plain = line.chars().filter(|c| !c.is_control());
+    Some(plain.take(LINE).collect())
 }
 
 fn how_it_ended(status: &ExitStatus) -> String {

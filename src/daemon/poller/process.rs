@@ -45,6 +45,13 @@ fn finish(ended: std::io::Result<End>) -> i32 {
 fn set_up() -> std::io::Result<Conn> {
     close_strange_files();
     default_signals();
+    // On standard error, which the core reads when this process has ended. What a driver says when
+    // it panics may hold values; where it did so is enough.
+    std::panic::set_hook(Box::new(|info| {
+        if let Some(place) = info.location() {
+            eprintln!("it panicked at {place}");
+        }
+    }));
     let socket = take_socket()?;
     // A session of its own: signals meant for the core's terminal or group are not for this one,
     // and everything that commands start is found by it.

@@ -105,6 +105,14 @@ impl Roster {
         self.under_way.len()
     }
 
+    /// Whether so many threads did not come back that a new process is better: one that starts
+    /// nothing any more, or one that disturbs nobody by ending.
+    pub fn is_worn_out(&self, bench: &Bench) -> bool {
+        let left_behind = self.left_behind.len();
+        let idle = self.under_way.is_empty() && left_behind >= BEYOND;
+        idle || left_behind >= most(bench)
+    }
+
     /// When the next is late.
     pub fn next_late(&self) -> Option<i64> {
         self.under_way.values().map(|u| u.late_at).min()
@@ -119,7 +127,7 @@ impl Roster {
     /// may wait for a connection is answered here, as is what gets no thread.
     pub fn hand_out(&mut self, bench: &Arc<Bench>, postbox: &Postbox, now: i64) -> Vec<Instead> {
         let limits = bench.source.limits;
-        let most = limits.max.max(1) as usize + BEYOND;
+        let most = most(bench);
         let mut unanswered = Vec::new();
         while self.under_way.len() + self.left_behind.len() < most
             && let Some((work, since)) = self.waiting.pop_front()
@@ -189,4 +197,8 @@ impl Roster {
         self.left_behind.remove(&ticket);
         self.under_way.remove(&ticket).is_some()
     }
+}
+
+fn most(bench: &Bench) -> usize {
+    bench.source.limits.max.max(1) as usize + BEYOND
 }

@@ -130,11 +130,14 @@ impl Bench {
         if tried {
             let mut query = Query::new("SELECT 1", watch);
             query.timeout_ms = self.left(budget)?;
-            let answered = borrowed.query(&query);
-            if answered.is_err_and(|e| e.kind == ErrorKind::Gone) {
-                drop(borrowed);
-                self.pool.close_idle();
-                borrowed = self.pool.checkout(watch, sql, budget.limit_ms)?;
+            match borrowed.query(&query) {
+                Ok(_) => {}
+                Err(e) if e.kind == ErrorKind::Gone => {
+                    drop(borrowed);
+                    self.pool.close_idle();
+                    borrowed = self.pool.checkout(watch, sql, budget.limit_ms)?;
+                }
+                Err(e) => return Err(e),
             }
         }
         Ok(borrowed)
