@@ -142,6 +142,8 @@ impl<C: Connection + 'static> Pool<C> {
                 if !try_first || (!idle.conn.is_gone() && idle.conn.ping().is_ok()) {
                     (ticket, Some((idle.conn, idle.born)))
                 } else {
+                    // Some drivers wait here for the answer that did not come.
+                    aside(move || drop(idle));
                     self.shared.lock().books.failed_ping();
                     (ticket, None)
                 }
@@ -223,7 +225,10 @@ impl<C: Connection + 'static> Pool<C> {
     /// Closes the connections nobody uses.
     pub fn close_idle(&self) {
         let idle = self.shared.lock().books.drain();
-        drop(idle);
+        if !idle.is_empty() {
+            // Closing may wait for a server that is not there any more.
+            aside(move || drop(idle));
+        }
     }
 
     /// The figures.

@@ -122,6 +122,18 @@ impl Store {
         Ok(found)
     }
 
+    /// The names of the watches that start a job.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn watches_of_job(&self, job: &str) -> Result<Vec<String>> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT name FROM watch WHERE job = ?1 ORDER BY name")?;
+        let names = statement.query_map([job], |row| row.get(0))?;
+        Ok(names.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// Whether there is a job of that name.
     ///
     /// # Errors

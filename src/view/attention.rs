@@ -6,11 +6,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::model::{Outcome, RunId, WorkerState};
+use crate::model::{Outcome, RunId, WatchState, WorkerState};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{MissedGroup, Result, RunRow, Store};
 use crate::view::attention_daemon::of_daemon;
 use crate::view::attention_runs::{draining, live, too_short, unkillable};
+use crate::view::attention_watches::of_watches;
 use crate::view::items::missed_state;
 use crate::view::time::clock;
 use crate::view::words::{count, detail, is_failure, reason};
@@ -83,6 +84,12 @@ pub enum Kind {
     Queue,
     /// A job that is to follow another, or to be followed, and is not there.
     Follower,
+    /// A watch that does not do what it should.
+    Watch(WatchState),
+    /// Connections to a source that were held too long.
+    Leak,
+    /// A channel nobody listens on any more.
+    Listener,
 }
 
 impl Kind {
@@ -104,6 +111,9 @@ impl Kind {
             Kind::Flood => "flood",
             Kind::Queue => "queue",
             Kind::Follower => "follower",
+            Kind::Watch(state) => state.as_str(),
+            Kind::Leak => "leak",
+            Kind::Listener => "listener",
         }
     }
 }
@@ -121,12 +131,21 @@ pub struct Attention {
     pub job: Option<String>,
     /// The run it is about.
     pub run: Option<RunId>,
+    /// The watch it is about.
+    pub watch: Option<String>,
     /// Since when.
     pub since: Option<UnixMs>,
     /// In words.
     pub text: String,
     /// The command to type.
     pub hint: String,
+}
+
+impl Attention {
+    /// What it is about: the watch, else the job.
+    pub fn subject(&self) -> Option<&str> {
+        self.watch.as_deref().or(self.job.as_deref())
+    }
 }
 
 /// Applies all rules: urgent before warning, the newest first.
@@ -173,6 +192,7 @@ pub fn attention_beside(
     list.extend(live(store, daemon, zone, now)?);
     list.extend(standing::paused_queues(store, now)?);
     list.extend(draining(store)?);
+    list.extend(of_watches(store, daemon, now)?);
     // What concerns the whole instance stands before what concerns one job.
     list.sort_by_key(|a| (a.level, a.job.is_some(), Reverse(a.since)));
     Ok(list)
@@ -186,6 +206,7 @@ fn schedules(store: &Store) -> Result<Vec<Attention>> {
             kind: Kind::Schedule,
             what: "SCHEDULE",
             run: None,
+            watch: None,
             since: None,
             text: format!("\"{expr}\" cannot be planned: {error}"),
             hint: format!("crake edit {job}"),
@@ -214,6 +235,7 @@ fn overdue(store: &Store, daemon: &Daemon, zone: &Zone, now: UnixMs) -> Result<V
             kind: Kind::Overdue,
             what: "OVERDUE",
             run: None,
+            watch: None,
             since: Some(since),
             text: format!("due {} and not decided", clock(since, zone)),
             hint: format!("crake fires {job}"),
@@ -257,6 +279,7 @@ fn missed(store: &Store) -> Result<Vec<Attention>> {
                 kind: Kind::Missed,
                 what: "MISSED",
                 run: None,
+                watch: None,
                 since,
                 text: format!("{}, {why}", count(fires, "fire")),
                 hint: format!("crake missed {job}"),
@@ -278,6 +301,7 @@ fn ended_badly(run: RunRow) -> Option<Attention> {
         },
         kind: Kind::Ended(outcome),
         what: words::outcome(outcome),
+        watch: None,
         since: run.ended_at,
         text: match detail(&run) {
             text if text.is_empty() => outcome.as_str().to_owned(),

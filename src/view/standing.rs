@@ -31,6 +31,7 @@ pub(in crate::view) fn paused_queues(store: &Store, now: UnixMs) -> Result<Vec<A
                 what: "QUEUE",
                 job: None,
                 run: None,
+                watch: None,
                 since: row.queue.paused_at,
                 text: format!(
                     "{name} is paused by {by}{why}; {} in it",
@@ -59,6 +60,7 @@ pub(in crate::view) fn unknown_follows(store: &Store) -> Result<Vec<Attention>> 
             kind: Kind::Follower,
             what: "FOLLOWER",
             run: None,
+            watch: None,
             since: None,
             text,
             hint: format!("crake edit {}", row.owner),
@@ -88,6 +90,7 @@ pub(in crate::view) fn floods(store: &Store) -> Result<Vec<Attention>> {
             kind: Kind::Flood,
             what: "SKIPS",
             run: skips.blocked_by,
+            watch: None,
             since: Some(skips.since),
             text: format!("{} skipped in a row{way}", count(skips.count, "fire")),
             hint: format!("crake fires {job}"),

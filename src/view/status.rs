@@ -144,7 +144,7 @@ fn write_attention(list: &[Attention], out: &mut dyn Write, now: UnixMs) -> io::
     }
     let wide = |f: fn(&Attention) -> usize| list.iter().map(f).max().unwrap_or(0);
     let what = wide(|a| a.what.len());
-    let job = wide(|a| a.job.as_deref().map_or(1, |j| j.chars().count()));
+    let job = wide(|a| a.subject().map_or(1, |j| j.chars().count()));
     for a in list {
         let since = a
             .since
@@ -154,7 +154,7 @@ fn write_attention(list: &[Attention], out: &mut dyn Write, now: UnixMs) -> io::
             "  {} {:what$}  {:job$}  {}{since}   {}",
             a.level.sign(),
             a.what,
-            clean_all(a.job.as_deref().unwrap_or("-")),
+            clean_all(a.subject().unwrap_or("-")),
             clean_all(&a.text),
             clean_all(&a.hint),
         )?;

@@ -34,6 +34,19 @@ pub fn pool(gauge: Option<&GaugeRow>, zone: &Zone) -> Value {
     })
 }
 
+/// A pool in few columns: in use of how many, as `1/4`, and what is out of the ordinary.
+pub fn pool_in_short(gauge: &GaugeRow, max: Option<u32>) -> String {
+    let figure = |name: &str| gauge.figure(name).unwrap_or(0);
+    let max = max.map_or_else(|| figure("size"), i64::from);
+    let mut text = format!("{}/{max}", figure("in_use"));
+    for (name, word) in [("waiters", "wait"), ("leaks", "leaked")] {
+        if figure(name) > 0 {
+            text.push_str(&format!(" {} {word}", figure(name)));
+        }
+    }
+    text
+}
+
 /// A watch, for `watch ls`.
 pub fn watch(view: &WatchView, zone: &Zone) -> Value {
     let row = &view.row;

@@ -172,6 +172,8 @@ pub struct WatchView {
     pub blocking: Option<RunId>,
     /// The connections to its source.
     pub gauge: Option<GaugeRow>,
+    /// The most connections there may be to its source.
+    pub pool_max: Option<u32>,
     /// Fresh rows of the last hour, in cells of five minutes, the oldest first.
     pub hour: Vec<i64>,
     /// Runs caused within the last hour.
@@ -238,7 +240,45 @@ pub fn views(store: &Store, daemon: &Daemon, now: UnixMs) -> Result<Vec<WatchVie
     store.watches()?.into_iter().map(look).collect()
 }
 
+/// All watches, without what they did within the last hour.
+///
+/// # Errors
+/// Those of reading.
+pub fn standings(store: &Store, daemon: &Daemon, now: UnixMs) -> Result<Vec<WatchView>> {
+    let rows = store.watches()?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let gauges = store.gauges()?;
+    let look = |row: WatchRow| {
+        let gauge = gauges.iter().find(|g| g.source == row.watch.source);
+        judged(store, row, gauge.cloned(), daemon.up, now)
+    };
+    rows.into_iter().map(look).collect()
+}
+
 fn look(
+    store: &Store,
+    row: WatchRow,
+    gauge: Option<GaugeRow>,
+    daemon_up: bool,
+    now: UnixMs,
+) -> Result<WatchView> {
+    let mut view = judged(store, row, gauge, daemon_up, now)?;
+    // Whole cells, so that a sparkline moves in steps and not at every look.
+    let cells = i64::try_from(CELLS).unwrap_or(0);
+    let from = (now / CELL_MS + 1 - cells) * CELL_MS;
+    view.hour = vec![0; CELLS];
+    for (cell, fresh, runs) in store.poll_cells(&view.row.watch.name, from, CELL_MS)? {
+        view.runs_1h += runs;
+        if let Some(place) = view.hour.get_mut(cell) {
+            *place += fresh;
+        }
+    }
+    Ok(view)
+}
+
+fn judged(
     store: &Store,
     row: WatchRow,
     gauge: Option<GaugeRow>,
@@ -254,17 +294,7 @@ fn look(
         Some(_) => store.blocking_run(&name)?,
         None => None,
     };
-    // Whole cells, so that a sparkline moves in steps and not at every look.
-    let cells = i64::try_from(CELLS).unwrap_or(0);
-    let from = (now / CELL_MS + 1 - cells) * CELL_MS;
-    let mut hour = vec![0; CELLS];
-    let mut runs_1h = 0;
-    for (cell, fresh, runs) in store.poll_cells(&name, from, CELL_MS)? {
-        runs_1h += runs;
-        if let Some(place) = hour.get_mut(cell) {
-            *place += fresh;
-        }
-    }
+    let source = store.source(&row.watch.source)?;
     let health = health(
         &Facts {
             row: &row,
@@ -273,7 +303,7 @@ fn look(
             held: held.as_ref(),
             blocking,
             gauge: gauge.as_ref(),
-            has_source: store.source(&row.watch.source)?.is_some(),
+            has_source: source.is_some(),
             has_job: store.has_job(&row.watch.job)?,
             daemon_up,
         },
@@ -287,7 +317,8 @@ fn look(
         held,
         blocking,
         gauge,
-        hour,
-        runs_1h,
+        pool_max: source.map(|s| s.limits.max),
+        hour: Vec::new(),
+        runs_1h: 0,
     })
 }

@@ -1,10 +1,12 @@
 //! Being told that something happened, through a poller.
 
-use crake::daemon::poller::PollerEvent;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crake::daemon::poller::{Ask, PollerEvent};
 use crake::model::Cell;
 use crake::source::ErrorKind;
 
-use crate::support::pollers::Post;
+use crate::support::pollers::{Post, ask};
 use crate::support::servers::{Kind, Server, fresh, shared};
 use crate::support::wait::mono;
 
@@ -67,6 +69,57 @@ fn poller_tells_when_it_was_deaf_and_listens_again() {
     assert_eq!(post.listening("orders"), Some(since));
     server.put("SELECT pg_notify('orders', '')");
     post.heard("orders");
+}
+
+/// Processes that serve a server's clients, and all its others.
+fn children_of(server: &Server) -> Vec<Pid> {
+    let file = server.dir().join("data/postmaster.pid");
+    let text = std::fs::read_to_string(file).unwrap();
+    let master = text.lines().next().unwrap().to_owned();
+    let children = format!("/proc/{master}/task/{master}/children");
+    let children = std::fs::read_to_string(children).unwrap();
+    let pids = children.split_ascii_whitespace().chain([master.as_str()]);
+    pids.map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap())
+        .collect()
+}
+
+#[test]
+fn poller_notices_a_server_that_is_there_and_does_nothing() {
+    let Some(server) = Server::start(Kind::Postgres) else {
+        return;
+    };
+    let mut post = Post::of(&server.source());
+    post.listen(&["orders"]);
+    post.listening("orders");
+    assert_eq!(post.rows("SELECT 1"), [[Cell::Int(1)]]);
+    let stopped = children_of(&server);
+    let signal = |signal| {
+        for pid in &stopped {
+            // Some of them come and go.
+            let _ = kill_process(*pid, signal);
+        }
+    };
+    signal(Signal::STOP);
+    let begin = mono();
+    let e = post.answer_to(Ask {
+        timeout_ms: 500,
+        ..ask("SELECT 2")
+    });
+    assert_eq!(e.result.unwrap_err().kind, ErrorKind::Timeout);
+    assert!(mono() - begin < 500 + 5_000, "it was in time");
+    let since = post.event_within(60_000, "an ear that is deaf", |event| match event {
+        PollerEvent::Deaf { since, .. } => Some(*since),
+        _ => None,
+    });
+    signal(Signal::CONT);
+    let again = post.event_within(60_000, "an open ear", |event| match event {
+        PollerEvent::Listening { again_after, .. } => Some(*again_after),
+        _ => None,
+    });
+    assert_eq!(again, Some(since));
+    server.put("SELECT pg_notify('orders', '')");
+    post.heard("orders");
+    assert_eq!(post.rows("SELECT 3"), [[Cell::Int(3)]]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::support::sandbox::in_package;
 use crate::support::scene::{Eye, NOW, Stage, clock, night, with_styles};
 
 /// Compares a frame with the kept one.
-fn compare(name: &str, stage: &Stage<'_>) {
+pub fn compare(name: &str, stage: &Stage<'_>) {
     let found = with_styles(&stage.frame());
     let path = in_package(&format!("tests/data/top/{name}.txt"));
     if std::env::var_os("CRAKE_UPDATE").is_some() {

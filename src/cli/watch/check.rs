@@ -110,10 +110,9 @@ fn names(watch: &Watch, engine: SourceEngine) -> Result<(), CliError> {
         };
         let names = names_of(engine, statement).map_err(|e| {
             let error = invalid(format!("{flag}: {}", e.message));
-            match e.hint {
-                Some(hint) => error.hint(hint),
-                None => error,
-            }
+            error.hint(e.hint.unwrap_or_else(|| {
+                "look where a quote or a comment begins that does not end".to_owned()
+            }))
         })?;
         let known = |name: &String| {
             own.contains(name) || builtins.contains(name) || (keyed && watch.key.contains(name))

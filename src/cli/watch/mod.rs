@@ -29,7 +29,7 @@ use crate::store::{Store, WatchRow};
 use crate::view::table::Table;
 use crate::view::text::clean_all;
 use crate::view::time::{in_full, relative, short, span};
-use crate::view::watch_items::{self, in_short};
+use crate::view::watch_items::{self, in_short, pool_in_short};
 use crate::view::watches::{WatchView, view, views};
 
 /// Keep watches: queries whose rows start jobs
@@ -169,7 +169,7 @@ fn write_list(
             rows.map_or_else(none, |rows| rows.to_string()),
             view.runs_1h.to_string(),
             in_short(&view.cursor()),
-            pool_in_short(view),
+            pool(view),
             why(view),
         ]);
     }
@@ -186,19 +186,10 @@ fn state_word(view: &WatchView) -> String {
     }
 }
 
-/// In use of how many, as `1/4`, and what is out of the ordinary.
-fn pool_in_short(view: &WatchView) -> String {
-    let Some(gauge) = &view.gauge else {
-        return "-".to_owned();
-    };
-    let figure = |name: &str| gauge.figure(name).unwrap_or(0);
-    let mut text = format!("{}/{}", figure("in_use"), figure("size"));
-    for (name, word) in [("waiters", "wait"), ("leaks", "leaked")] {
-        if figure(name) > 0 {
-            text.push_str(&format!(" {} {word}", figure(name)));
-        }
-    }
-    text
+/// The pool, where its process has said anything.
+fn pool(view: &WatchView) -> String {
+    let gauge = view.gauge.as_ref();
+    gauge.map_or_else(|| "-".to_owned(), |g| pool_in_short(g, view.pool_max))
 }
 
 fn why(view: &WatchView) -> String {
@@ -275,7 +266,7 @@ fn write_standing(
         &format!("{fresh} rows, {} runs", view.runs_1h),
     )?;
     if view.gauge.is_some() {
-        line(out, "pool", &format!("in use {}", pool_in_short(view)))?;
+        line(out, "pool", &format!("in use {}", pool(view)))?;
     }
     Ok(())
 }

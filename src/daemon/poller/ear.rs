@@ -164,6 +164,16 @@ impl Ear {
         }
         let mut listener = self.open()?;
         self.begun(deaf_since, proof);
+        let listened = self.listen_on(&mut listener, proof);
+        if listened.is_err() {
+            // Where the server owes an answer the driver waits for it in here, perhaps for ever.
+            let thread = std::thread::Builder::new().name("crake-ear-close".to_owned());
+            let _ = thread.spawn(move || drop(listener));
+        }
+        listened
+    }
+
+    fn listen_on(&self, listener: &mut Listener, proof: &mut UnixMs) -> Result<()> {
         let mut asked = self.seed.clock.now().mono;
         while !self.unwanted() {
             let mut heard = listener.next(SLICE_MS)?;

@@ -96,11 +96,20 @@ fn bound(watch: &Watch, memory: &Memory) -> Option<Vec<Cell>> {
     if let Some(first) = back.first_mut() {
         *first = before(first, watch.lookback_ids, watch.lookback_ms);
     }
-    match &memory.floor {
-        Some(Floor::Start) => None,
-        Some(Floor::At(floor)) if compare_keys(floor, &back).is_lt() => Some(floor.clone()),
-        _ => Some(back),
-    }
+    let back = match &memory.floor {
+        Some(Floor::Start) => return memory.began.clone(),
+        Some(Floor::At(floor)) if compare_keys(floor, &back).is_lt() => floor.clone(),
+        _ => back,
+    };
+    let too_far = |began: &&Vec<Cell>| compare_keys(&back, began).is_lt();
+    Some(
+        memory
+            .began
+            .as_ref()
+            .filter(too_far)
+            .unwrap_or(&back)
+            .clone(),
+    )
 }
 
 fn builtins(watch: &Watch, cursor: Option<&[Cell]>, asked: &Asked<'_>) -> Vec<(String, Cell)> {

@@ -15,6 +15,7 @@ use crate::tui::want::Want;
 use crate::view::Daemon;
 use crate::view::items::{missed_state, took_ms};
 use crate::view::status::status_beside;
+use crate::view::watches::views;
 use crate::view::workers::{Pace, pace};
 
 /// Runs that wait, at most so many of them.
@@ -113,6 +114,13 @@ impl Look<'_> {
         if let Some(wanted) = &want.runs {
             (data.runs, data.more_runs) = self.runs(wanted, data)?;
         }
+        if want.watches {
+            data.watches = views(store, self.daemon, now)?;
+        }
+        data.polls = match &want.polls {
+            Some((watch, limit)) => Some((watch.clone(), self.polls(watch, *limit)?)),
+            None => None,
+        };
         data.chosen = match &want.chosen {
             Some(job) => self.chosen(job)?,
             None => None,

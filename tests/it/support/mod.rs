@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod facility;
 pub mod instance;
+pub mod lookout;
 pub mod picture;
 pub mod pollers;
 pub mod sandbox;
