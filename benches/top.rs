@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench top` prints the median time of a frame at several sizes; then it starts
 //! `crake top` in tmux on a store with 10,000 jobs and a million runs and prints how long the first
-//! frame took, its memory, and the CPU time and wake-ups of 20 idle seconds.
+//! frame took, its memory, the CPU time and wake-ups of 20 idle seconds, and the CPU time of 20
+//! seconds in which a thousand runs end each second.
 
 use std::path::Path;
 use std::process::Command;
@@ -30,6 +31,9 @@ const JOBS: usize = 10_000;
 const RUNS: i64 = 1_000_000;
 /// Seconds of idling that are measured.
 const IDLE: u64 = 20;
+/// Seconds of a storm that are measured, and the runs that end in each of them.
+const STORM: u64 = 20;
+const RATE: u64 = 1_000;
 
 fn main() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -243,5 +247,37 @@ fn in_tmux(home: &Path) {
         (after.1 - before.1) as f64 / IDLE as f64,
         after.2
     );
+    let before = usage(&pid);
+    storm(&Paths::under(home).store);
+    let after = usage(&pid);
+    println!(
+        "{RATE} ends a second: {:.2} % CPU, {:.1} wake-ups a second, {} KiB resident",
+        (after.0 - before.0) as f64 / STORM as f64,
+        (after.1 - before.1) as f64 / STORM as f64,
+        after.2
+    );
     tmux(&["kill-server"]);
+}
+
+/// Runs end, a hundred commits a second.
+fn storm(path: &Path) {
+    let sql = rusqlite::Connection::open(path).expect("the store");
+    sql.execute_batch("PRAGMA synchronous = OFF")
+        .expect("a setting");
+    let began = ns();
+    for tick in 0..STORM * 100 {
+        let now = SystemClock.now().wall;
+        sql.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)
+             INSERT INTO run(job, state, queue, priority, run_at, origin, accepted, attempt, max_attempts,
+               queued_at, started_at, ended_at, exit_code)
+             SELECT printf('job-%05d', (?2 * ?1 + i) % ?3), 'succeeded', 'normal', 5, ?4, 'manual', 1, 1,
+               1, ?4, ?4, ?4, 0 FROM n",
+            rusqlite::params![(RATE / 100) as i64, tick as i64, JOBS as i64, now],
+        )
+        .expect("runs");
+        let next = began + i128::from(tick + 1) * 10_000_000;
+        let rest = u64::try_from(next - ns()).unwrap_or(0);
+        std::thread::sleep(Duration::from_nanos(rest));
+    }
 }

@@ -41,6 +41,16 @@ pub fn source_names() -> Vec<CompletionCandidate> {
     sources.into_iter().map(candidate).collect()
 }
 
+/// The names of the watches, each with its query; none where they cannot be read.
+pub fn watch_names() -> Vec<CompletionCandidate> {
+    let candidate = |row: crate::store::WatchRow| {
+        CompletionCandidate::new(&row.watch.name).help(Some(row.watch.query.into()))
+    };
+    let watches = store().and_then(|store| store.watches().ok());
+    let watches = watches.unwrap_or_default();
+    watches.into_iter().map(candidate).collect()
+}
+
 fn names() -> Option<Vec<CompletionCandidate>> {
     let candidate = |row: crate::store::JobRow| {
         let exprs: Vec<&str> = row.schedules.iter().map(|(p, _)| p.expr.as_str()).collect();

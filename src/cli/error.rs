@@ -248,7 +248,15 @@ fn about_a_name(error: &StoreError) -> (Kind, &'static str) {
             Kind::NotFound,
             "`crake source ls` shows the sources there are",
         ),
-        StoreError::SourceInUse(..) => (Kind::Refused, "remove the watch first"),
+        StoreError::SourceInUse(..) => (Kind::Refused, "remove them first: `crake watch rm NAME`"),
+        StoreError::WatchTaken(_) => (
+            Kind::Refused,
+            "choose another name, or put this in its place with --replace",
+        ),
+        StoreError::NoSuchWatch(_) => (
+            Kind::NotFound,
+            "`crake watch ls` shows the watches there are",
+        ),
         _ => (Kind::Failed, "`crake doctor` looks for what is wrong"),
     }
 }

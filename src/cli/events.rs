@@ -3,6 +3,9 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use clap_complete::ArgValueCandidates;
+
+use crate::cli::complete;
 use crate::cli::context::{Context, Form};
 use crate::cli::error::CliError;
 use crate::store::EventRow;
@@ -18,11 +21,16 @@ const AT_ONCE: usize = 10_000;
 
 /// Show what happened: starts and stops of the daemon, kills, gaps, faults
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  crake events -n 50\n  crake events -f --jsonl")]
+#[command(
+    after_help = "Examples:\n  crake events -n 50\n  crake events -f --jsonl\n  crake events --watch orders"
+)]
 pub struct EventsArgs {
     /// Go on and show what happens
     #[arg(short, long)]
     follow: bool,
+    /// Only those about this watch
+    #[arg(long, value_name = "WATCH", add = ArgValueCandidates::new(complete::watch_names))]
+    watch: Option<String>,
     /// The last so many
     #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 100)]
     limit: usize,
@@ -47,10 +55,14 @@ pub fn events(ctx: &Context, args: EventsArgs) -> Result<u8, CliError> {
     };
     let store = ctx.read()?;
     let mut seen = store.data_version()?;
-    let events = store.events(0, args.limit)?;
+    let read = |after, limit| match &args.watch {
+        Some(watch) => store.events_of_watch(watch, after, limit),
+        None => store.events(after, limit),
+    };
+    let events = read(0, args.limit)?;
     let mut last = match events.last() {
         Some(event) => event.id,
-        None => store.events(0, 1)?.last().map_or(0, |e| e.id),
+        None => read(0, 1)?.last().map_or(0, |e| e.id),
     };
     show(ctx, &events)?;
     if !args.follow {
@@ -63,7 +75,7 @@ pub fn events(ctx: &Context, args: EventsArgs) -> Result<u8, CliError> {
             continue;
         }
         seen = version;
-        let fresh = store.events(last, AT_ONCE)?;
+        let fresh = read(last, AT_ONCE)?;
         if let Some(event) = fresh.last() {
             last = event.id;
             show(ctx, &fresh)?;

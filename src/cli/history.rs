@@ -7,7 +7,7 @@ use crate::cli::moment::past;
 use crate::cli::selector::known_job;
 use crate::cli::through_daemon;
 use crate::control::Petition;
-use crate::model::{RunState, UnknownWord};
+use crate::model::{Origin, RunState, UnknownWord};
 use crate::store::RunFilter;
 use crate::view::items::{Items, late_ms, took_ms};
 use crate::view::table::Table;
@@ -17,7 +17,7 @@ use crate::view::words;
 /// List runs, the newest first
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crake history\n  crake history backup-db -n 5\n  crake history --state failed,lost --since 2d --json"
+    after_help = "Examples:\n  crake history\n  crake history backup-db -n 5\n  crake history --state failed,lost --since 2d --json\n  crake history --origin watch:orders"
 )]
 pub struct HistoryArgs {
     /// Of this job only
@@ -30,6 +30,10 @@ pub struct HistoryArgs {
     /// killed, cancelled, expired, lost, interrupted, unspawnable
     #[arg(long, value_name = "S,..", value_delimiter = ',', value_parser = state)]
     state: Vec<RunState>,
+    /// Made by this only: schedule, catch_up, manual, enqueue, retry, boot, sql, run, watch, or
+    /// watch:NAME
+    #[arg(long, value_name = "BY", value_parser = origin)]
+    origin: Option<(Origin, Option<String>)>,
     /// Made since then: 2h, "yesterday 14:00", 2026-01-31, RFC 3339
     #[arg(long, value_name = "T")]
     since: Option<String>,
@@ -37,6 +41,14 @@ pub struct HistoryArgs {
 
 fn state(word: &str) -> Result<RunState, UnknownWord> {
     word.parse()
+}
+
+/// An origin, with `watch:NAME` for one watch.
+fn origin(text: &str) -> Result<(Origin, Option<String>), UnknownWord> {
+    match text.split_once(':') {
+        Some(("watch", name)) => Ok((Origin::Watch, Some(name.to_owned()))),
+        _ => Ok((text.parse()?, None)),
+    }
 }
 
 /// Lists runs.
@@ -47,6 +59,7 @@ pub fn history(ctx: &Context, args: HistoryArgs) -> Result<u8, CliError> {
     let now = ctx.now();
     let filter = RunFilter {
         job: args.job,
+        origin: args.origin,
         states: args.state,
         since: args.since.map(|t| past(ctx, &t)).transpose()?,
         after: None,
@@ -76,7 +89,7 @@ pub fn history(ctx: &Context, args: HistoryArgs) -> Result<u8, CliError> {
                     late_ms(run).map_or(String::new(), span),
                     took_ms(run).map_or(String::new(), span),
                     format!("{}/{}", run.attempt, run.max_attempts),
-                    run.origin.to_string(),
+                    words::made_by(run),
                     words::detail(run),
                 ]);
             }

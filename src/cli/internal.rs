@@ -38,6 +38,10 @@ pub fn internal(args: &[OsString]) -> Option<u8> {
                 args.get(2..).unwrap_or_default(),
             ))
         }
+        "__poller" => {
+            title("crake-poller");
+            crate::daemon::poller::poller_main(std::sync::Arc::new(SystemClock))
+        }
         "__check" | "__copy" => Some(crate::cli::chore::chore(args.get(1..).unwrap_or_default())),
         other => other.starts_with("__").then(|| {
             let error = CliError::new(Kind::Usage, format!("unknown internal command {name}"));

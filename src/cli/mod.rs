@@ -96,6 +96,7 @@ mod upgrade;
 mod usage;
 mod wait;
 mod waiting;
+mod watch;
 mod worker;
 
 use std::ffi::{OsStr, OsString};
@@ -198,6 +199,7 @@ enum Command {
     Ack(ack::AckArgs),
     Events(events::EventsArgs),
     Source(source::SourceArgs),
+    Watch(watch::WatchArgs),
     Daemon(daemon::DaemonArgs),
     Worker(worker::WorkerArgs),
     Queue(queue::QueueArgs),
@@ -242,6 +244,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Ack(args) => ack::ack(ctx, args),
         Command::Events(args) => events::events(ctx, args),
         Command::Source(args) => source::source(ctx, args),
+        Command::Watch(args) => watch::watch(ctx, args),
         Command::Daemon(args) => daemon::daemon(ctx, args),
         Command::Worker(args) => worker::worker(ctx, args),
         Command::Queue(args) => queue::queue(ctx, args),

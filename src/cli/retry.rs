@@ -94,7 +94,7 @@ fn failed(ctx: &Context, store: &Store, since: Option<&str>) -> Result<Vec<RunRo
             .any(|r| r.origin == Origin::Retry && r.origin_ref.as_deref() == Some(&number))
     };
     let mut found: Vec<RunRow> = store
-        .latest_ended(since)?
+        .ended_badly(since)?
         .into_iter()
         .filter(|r| r.state.outcome().is_some_and(is_failure))
         .filter(|r| r.ended_at.is_some_and(|at| at >= since))

@@ -17,6 +17,7 @@ use crate::store::Store;
 use crate::view::table::Table;
 use crate::view::text::clean_all;
 use crate::view::time::rfc3339;
+use crate::view::watch_items::{pool, pool_in_short};
 
 /// Keep sources: other databases that watches ask
 #[derive(clap::Args)]
@@ -155,8 +156,13 @@ pub fn write_source(out: &mut dyn Write, source: &Source) -> io::Result<()> {
 }
 
 fn list(ctx: &Context) -> Result<u8, CliError> {
-    let sources = ctx.read()?.sources()?;
-    let mut table = Table::new(&["SOURCE", "ENGINE", "ACCESS", "PASSWORD", "CHANGED", "DSN"]);
+    let store = ctx.read()?;
+    let (sources, gauges) = (store.sources()?, store.gauges()?);
+    let gauge = |source: &Source| gauges.iter().find(|g| g.source == source.name);
+    let head = [
+        "SOURCE", "ENGINE", "ACCESS", "PASSWORD", "POOL", "CHANGED", "DSN",
+    ];
+    let mut table = Table::new(&head);
     for source in &sources {
         let access = if source.writable { "rw" } else { "ro" };
         table.row([
@@ -164,12 +170,23 @@ fn list(ctx: &Context) -> Result<u8, CliError> {
             source.engine.to_string(),
             access.to_owned(),
             source.password.as_str().to_owned(),
+            gauge(source).map_or_else(
+                || "-".to_owned(),
+                |g| pool_in_short(g, Some(source.limits.max)),
+            ),
             at(ctx, Some(source.changed_at), ctx.now()),
             source.redacted(),
         ]);
     }
     ctx.answer(
-        || sources.iter().map(|source| item(ctx, source)).collect(),
+        || {
+            let whole = |source: &Source| {
+                let mut item = item(ctx, source);
+                item["gauges"] = pool(gauge(source), &ctx.zone);
+                item
+            };
+            sources.iter().map(whole).collect()
+        },
         |out| match sources.is_empty() {
             true => Ok(()),
             false => table.write(out, width(ctx)),

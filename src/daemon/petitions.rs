@@ -146,9 +146,8 @@ impl Petitions {
                     job,
                     states,
                     since,
-                    after: None,
-                    before: None,
                     limit: usize::try_from(limit).ok(),
+                    ..RunFilter::default()
                 };
                 let wanted = OwnRuns {
                     filter,

@@ -19,7 +19,7 @@ pub enum Cell {
     /// A whole number.
     Int(i64),
     /// A binary floating point number.
-    Real(f64),
+    Real(#[serde(with = "real_text")] f64),
     /// Text.
     Text(String),
     /// Bytes.
@@ -50,6 +50,32 @@ impl Cell {
             Cell::Real(value) => Some(value.to_string()),
             Cell::Text(value) => Some(value.clone()),
             Cell::Bytes(value) => Some(STANDARD.encode(value)),
+        }
+    }
+}
+
+/// What JSON has no number for is text.
+mod real_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Number(f64),
+        Text(String),
+    }
+
+    pub fn serialize<S: Serializer>(value: &f64, s: S) -> Result<S::Ok, S::Error> {
+        match value.is_finite() {
+            true => value.serialize(s),
+            false => s.serialize_str(&value.to_string()),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+        match Written::deserialize(d)? {
+            Written::Number(value) => Ok(value),
+            Written::Text(text) => text.parse().map_err(de::Error::custom),
         }
     }
 }
@@ -87,5 +113,36 @@ impl Rows {
         let alike = |c: &String| c.eq_ignore_ascii_case(name);
         let exact = self.columns.iter().position(same);
         exact.or_else(|| self.columns.iter().position(alike))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::Cell;
+
+    #[test]
+    fn every_real_number_comes_back_as_it_was() {
+        let awkward = [
+            0.1 + 0.2,
+            -0.0,
+            1.0,
+            5e-324,
+            f64::MAX,
+            123_456_789.123_456_78,
+            2.225_073_858_507_201e-308,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+        ];
+        let back = |value: f64| {
+            let text = serde_json::to_string(&Cell::Real(value)).unwrap();
+            match serde_json::from_str(&text).unwrap() {
+                Cell::Real(back) => back,
+                other => panic!("{other:?}"),
+            }
+        };
+        for value in awkward {
+            assert_eq!(back(value).to_bits(), value.to_bits(), "{value}");
+        }
+        assert!(back(f64::NAN).is_nan());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::dsn::{Dsn, DsnError};
 use crate::model::words::words;
 use crate::schedule::UnixMs;
@@ -21,7 +23,8 @@ words! {
 }
 
 /// Where the password of a source comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PasswordFrom {
     /// There is none.
     #[default]
@@ -56,7 +59,7 @@ impl PasswordFrom {
 }
 
 /// How many connections there may be to a source, and for how long. Times are milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolLimits {
     /// The most connections at a time.
     pub max: u32,
@@ -84,7 +87,7 @@ impl Default for PoolLimits {
 }
 
 /// A source as it is defined. The password is no part of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Its name.
     pub name: String,

@@ -321,6 +321,9 @@ pub struct Memory {
     /// The key of the last row.
     #[serde(default)]
     pub cursor: Option<Vec<Cell>>,
+    /// Where the cursor began. What lies before is not looked back for: it was never to be delivered.
+    #[serde(default)]
+    pub began: Option<Vec<Cell>>,
     /// Up to here no row can come any more, where the source tells which transactions are over.
     #[serde(default)]
     pub floor: Option<Floor>,

@@ -75,7 +75,7 @@ impl Pool {
                 let Some(conn) = self.places.get_mut(&number).and_then(|p| p.conn.as_mut()) else {
                     return;
                 };
-                match conn.next::<FromWorker>() {
+                match conn.next_message::<FromWorker>() {
                     Ok(Some(message)) => self.take_note(number, message),
                     Ok(None) => break,
                     Err(_) => return self.cut_off(number),

@@ -1,4 +1,5 @@
-//! Messages on a stream: four bytes of length (little endian), then JSON.
+//! Messages on a stream: four bytes of length (little endian), then JSON. The core speaks so with its
+//! workers and with its pollers.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -8,12 +9,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The longest message, bytes.
-pub(in crate::process) const LONGEST: usize = 8 << 20;
+pub const LONGEST: usize = 8 << 20;
 const HEADER: usize = 4;
 
 /// A message that cannot be read or is too long; the connection is of no further use.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::process) enum FrameError {
+pub enum FrameError {
     /// Longer than [`LONGEST`].
     #[error("a message of {0} bytes is longer than the {LONGEST} allowed")]
     TooLong(usize),
@@ -24,7 +25,7 @@ pub(in crate::process) enum FrameError {
 
 /// What a look at the stream brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::process) enum Heard {
+pub enum Heard {
     /// Bytes; there may be more.
     Some,
     /// Nothing at present.
@@ -34,7 +35,7 @@ pub(in crate::process) enum Heard {
 }
 
 /// One end of a connection that never blocks.
-pub(in crate::process) struct Conn {
+pub struct Conn {
     fd: OwnedFd,
     inbox: Vec<u8>,
     outbox: Vec<u8>,
@@ -110,7 +111,7 @@ impl Conn {
     }
 
     /// The next complete message among what was read.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+    pub fn next_message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let Some(header) = self.inbox.first_chunk::<HEADER>() else {
             return Ok(None);
         };
@@ -155,11 +156,14 @@ mod tests {
         for byte in &bytes[..bytes.len() - 1] {
             rustix::io::write(&peer, &[*byte]).unwrap();
             assert_eq!(conn.listen(), Heard::Some);
-            assert_eq!(conn.next::<String>().unwrap(), None);
+            assert_eq!(conn.next_message::<String>().unwrap(), None);
         }
         rustix::io::write(&peer, b"\"").unwrap();
         assert_eq!(conn.listen(), Heard::Some);
-        assert_eq!(conn.next::<String>().unwrap().as_deref(), Some("hello"));
+        assert_eq!(
+            conn.next_message::<String>().unwrap().as_deref(),
+            Some("hello")
+        );
         drop(peer);
         assert_eq!(conn.listen(), Heard::Closed);
     }
@@ -169,7 +173,10 @@ mod tests {
         let (mut conn, peer) = pair();
         rustix::io::write(&peer, &u32::MAX.to_le_bytes()).unwrap();
         conn.listen();
-        assert!(matches!(conn.next::<String>(), Err(FrameError::TooLong(_))));
+        assert!(matches!(
+            conn.next_message::<String>(),
+            Err(FrameError::TooLong(_))
+        ));
         let long = "x".repeat(LONGEST);
         assert!(matches!(conn.send(&long), Err(FrameError::TooLong(_))));
         assert!(!conn.wants_out());

@@ -90,6 +90,12 @@ pub fn is_running(pid: i32) -> bool {
     stat(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
+/// Threads and resident memory, in bytes, of a process.
+pub fn burden(pid: i32) -> Option<(u64, u64)> {
+    let page = rustix::param::page_size() as u64;
+    stat(pid).map(|stat| (stat.threads, stat.rss * page))
+}
+
 /// Whether a thread of a process, named by its name, sleeps where no signal reaches it: in most
 /// cases it waits for a disk (state `D`, proc_pid_stat(5)).
 pub fn waits_for_disk(pid: i32, thread: &str) -> bool {

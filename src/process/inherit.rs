@@ -15,7 +15,7 @@ const CLOSE_RANGE: c_long = 436;
 /// stay open for as long as the worker lives, and every job would inherit them.
 ///
 /// To be called first thing in the process, while nothing in it owns such a file.
-pub(in crate::process) fn close_strange_files() {
+pub fn close_strange_files() {
     close_range(3, c_uint::MAX);
 }
 
@@ -56,7 +56,7 @@ pub fn unblock_signals() {
 /// Gives every signal its default effect and lets it through: what a parent up the line ignored
 /// would be ignored by every job for ever.
 #[expect(unsafe_code, reason = "no crate resets a signal by number alone")]
-pub(in crate::process) fn default_signals() {
+pub fn default_signals() {
     const LAST: c_int = 64;
     unblock_signals();
     // Rust ignores SIGPIPE in its own programs, which rely on it, and resets it at each start.

@@ -46,7 +46,7 @@ impl Worker<'_> {
                 let Some(core) = &mut self.core else {
                     return;
                 };
-                match core.next::<ToWorker<'static>>() {
+                match core.next_message::<ToWorker<'static>>() {
                     Ok(Some(message)) => self.act(message),
                     Ok(None) => break,
                     Err(_) => return self.lose_core(),

@@ -1,6 +1,6 @@
 //! `:name` in a statement to what each engine calls a parameter. Values never become part of the text.
 
-use crate::model::Cell;
+use crate::model::{Cell, SourceEngine};
 use crate::source::error::{ErrorKind, Result, SourceError};
 
 /// How an engine marks parameters, and what its texts look like.
@@ -48,16 +48,7 @@ impl Bound {
 /// are; `sql`: a text or a comment without end, a second statement.
 pub fn bind(sql: &str, params: &[(String, Cell)], marks: Marks) -> Result<Bound> {
     let chars: Vec<char> = sql.chars().collect();
-    let mut scan = Scan {
-        chars: &chars,
-        at: 0,
-        marks,
-        out: Vec::with_capacity(chars.len()),
-        names: Vec::new(),
-        values: Vec::new(),
-        shifts: Vec::new(),
-        ended: None,
-    };
+    let mut scan = Scan::of(&chars, marks);
     scan.run(params)?;
     let unused: Vec<&str> = params
         .iter()
@@ -83,6 +74,25 @@ pub fn bind(sql: &str, params: &[(String, Cell)], marks: Marks) -> Result<Bound>
     })
 }
 
+/// The names of the parameters of a statement, each once, in order. What a command is asked is only a
+/// text: it has none.
+///
+/// # Errors
+/// `sql`: a text or a comment without end, a second statement.
+pub fn names_of(engine: SourceEngine, sql: &str) -> Result<Vec<String>> {
+    let marks = match engine {
+        SourceEngine::Sqlite => Marks::Question,
+        SourceEngine::Postgres => Marks::Dollar,
+        SourceEngine::Mysql => Marks::Each,
+        SourceEngine::Exec => return Ok(Vec::new()),
+    };
+    let chars: Vec<char> = sql.chars().collect();
+    let mut scan = Scan::of(&chars, marks);
+    scan.only_names = true;
+    scan.run(&[])?;
+    Ok(scan.names)
+}
+
 fn list<S: AsRef<str>>(names: impl Iterator<Item = S>) -> String {
     let names: Vec<String> = names.map(|n| format!(":{}", n.as_ref())).collect();
     match names.is_empty() {
@@ -101,9 +111,25 @@ struct Scan<'a> {
     shifts: Vec<(usize, isize)>,
     /// Where in `out` the semicolon of the statement stands.
     ended: Option<usize>,
+    /// Whether the names are wanted and no values are there.
+    only_names: bool,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn of(chars: &'a [char], marks: Marks) -> Scan<'a> {
+        Scan {
+            chars,
+            at: 0,
+            marks,
+            out: Vec::with_capacity(chars.len()),
+            names: Vec::new(),
+            values: Vec::new(),
+            shifts: Vec::new(),
+            ended: None,
+            only_names: false,
+        }
+    }
+
     fn peek(&self, ahead: usize) -> Option<char> {
         self.chars.get(self.at + ahead).copied()
     }
@@ -253,6 +279,14 @@ impl Scan<'_> {
             .iter()
             .take_while(|c| c.is_alphanumeric() || **c == '_')
             .collect();
+        if self.only_names {
+            self.at += name.chars().count() + 1;
+            if !self.names.contains(&name) {
+                self.names.push(name);
+            }
+            self.out.push('?');
+            return Ok(());
+        }
         let Some((_, value)) = params.iter().find(|(n, _)| *n == name) else {
             let known = list(params.iter().map(|(n, _)| n));
             let message = format!("there is no value for :{name}");

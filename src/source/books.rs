@@ -3,13 +3,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::PoolLimits;
 
 /// How much longer than its time limit a connection may be held before it counts as leaked.
 pub(in crate::source) const LEAK_GRACE_MS: i64 = 5_000;
 
 /// The figures of a pool. Counts begin with the pool and never go back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Gauges {
     /// Connections there are, those being opened among them.
     pub size: u32,

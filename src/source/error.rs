@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The result of asking a source something.
 pub type Result<T> = std::result::Result<T, SourceError>;
 
 /// What kind of failure it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The definition itself: a DSN or a password that cannot be read.
     Config,
@@ -77,7 +80,7 @@ impl ErrorKind {
 }
 
 /// What went wrong, in the server's own words where it said something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceError {
     /// What kind of failure it was.
     pub kind: ErrorKind,

@@ -28,7 +28,7 @@ mod query;
 mod sqlite;
 mod tls;
 
-pub use bind::{Bound, Marks, bind};
+pub use bind::{Bound, Marks, bind, names_of};
 pub use books::{Gauges, PoolEvent};
 pub use bounded::run_bounded;
 pub use diagnose::{Diagnosis, Phase, PhaseOutcome, diagnose};

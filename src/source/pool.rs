@@ -142,6 +142,8 @@ impl<C: Connection + 'static> Pool<C> {
                 if !try_first || (!idle.conn.is_gone() && idle.conn.ping().is_ok()) {
                     (ticket, Some((idle.conn, idle.born)))
                 } else {
+                    // Some drivers wait here for the answer that did not come.
+                    aside(move || drop(idle));
                     self.shared.lock().books.failed_ping();
                     (ticket, None)
                 }
@@ -212,10 +214,21 @@ impl<C: Connection + 'static> Pool<C> {
         events
     }
 
+    /// Asks every connection that is out to stop what it does, without waiting for that.
+    pub fn cancel_all(&self) {
+        let stops: Vec<_> = self.shared.lock().stops.values().cloned().collect();
+        for stop in stops {
+            aside(move || stop.cancel());
+        }
+    }
+
     /// Closes the connections nobody uses.
     pub fn close_idle(&self) {
         let idle = self.shared.lock().books.drain();
-        drop(idle);
+        if !idle.is_empty() {
+            // Closing may wait for a server that is not there any more.
+            aside(move || drop(idle));
+        }
     }
 
     /// The figures.
@@ -235,6 +248,11 @@ pub struct Checkout<C: Connection + 'static> {
 }
 
 impl<C: Connection + 'static> Checkout<C> {
+    /// Whether the connection was used before, and so may have broken meanwhile.
+    pub fn is_reused(&self) -> bool {
+        self.reused
+    }
+
     /// Asks, within the time limit of the query. A checkout whose query could not be stopped has
     /// no connection any more.
     ///

@@ -6,6 +6,7 @@ use crate::model::{Job, Pause};
 use crate::schedule::UnixMs;
 use crate::store::follow::rename_follows;
 use crate::store::jobs::{Definition, end_pauses, job_row, keep, put_job};
+use crate::store::watches::rename_in_watches;
 use crate::store::{NewSchedule, Result, Store, StoreError};
 
 impl Store {
@@ -86,6 +87,7 @@ impl Store {
                 tx.execute(&sql, [old, new])?;
             }
             rename_follows(tx, old, new, by, now)?;
+            rename_in_watches(tx, old, new)?;
             // The trigger names the new one alone; the daemon has to forget the old one, too.
             tx.execute("INSERT INTO change(job) VALUES(?1)", [old])?;
             let row = job_row(tx, new)?.ok_or_else(|| StoreError::NoSuchJob(new.to_owned()))?;

@@ -5,8 +5,7 @@ use rusqlite::params;
 use crate::model::{RunId, ScheduleId, Verdict};
 use crate::schedule::UnixMs;
 use crate::store::error::word;
-use crate::store::runs::{COLUMNS, read};
-use crate::store::{Result, RunRow, Store};
+use crate::store::{Result, Store};
 
 /// How many of what there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,25 +56,6 @@ impl Store {
                 })
             },
         )?)
-    }
-
-    /// Of each job the latest run that is over and was not taken back: of listed jobs whenever it
-    /// was, of one-off commands where it ended at or after `since`.
-    ///
-    /// # Errors
-    /// Those of reading.
-    pub fn latest_ended(&self, since: UnixMs) -> Result<Vec<RunRow>> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM job j CROSS JOIN run r ON r.id = (SELECT l.id FROM run l
-               WHERE l.job = j.name AND l.state NOT IN('queued', 'running', 'cancelled')
-               ORDER BY l.id DESC LIMIT 1)
-             LEFT JOIN attempt a ON a.run = r.id AND a.n = r.attempt
-             LEFT JOIN ack k ON k.run = r.id
-             WHERE j.listed = 1 OR r.ended_at >= ?1 ORDER BY r.ended_at DESC"
-        );
-        let mut statement = self.conn.prepare(&sql)?;
-        let rows = statement.query_map([since], read)?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The overlap skips that a schedule version's ledger ends with; nothing where its latest

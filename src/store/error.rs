@@ -98,9 +98,15 @@ pub enum StoreError {
     /// There is no source of that name.
     #[error("no source named \"{0}\"")]
     NoSuchSource(String),
-    /// A watch asks the source.
-    #[error("the source \"{0}\" is in use by the watch \"{1}\"")]
+    /// Watches ask the source; their names, in words.
+    #[error("the source \"{0}\" is in use by {1}")]
     SourceInUse(String, String),
+    /// There is a watch of that name.
+    #[error("there is a watch named \"{0}\" already")]
+    WatchTaken(String),
+    /// There is no watch of that name.
+    #[error("no watch named \"{0}\"")]
+    NoSuchWatch(String),
     /// A value in the file that no program of ours writes.
     #[error("the store holds what cannot be read: {0}")]
     Unreadable(String),

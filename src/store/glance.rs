@@ -1,10 +1,10 @@
 //! What a dashboard reads: small windows by index, never a count over all runs.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
-use crate::model::{Outcome, RunId, RunState};
+use crate::model::RunId;
 use crate::schedule::UnixMs;
-use crate::store::error::word;
+use crate::store::events::{EVENT, read_event};
 use crate::store::runs::{COLUMNS, FROM, read};
 use crate::store::{EventRow, Result, RunRow, Store};
 
@@ -23,9 +23,6 @@ pub struct CellCount {
 
 /// Events looked through for those of one run, from the latest back.
 const EVENTS_BACK: i64 = 20_000;
-
-/// Runs of one job looked through for those that went well, from the latest back.
-const RUNS_BACK: i64 = 200;
 
 /// Runs of one job looked through for those of a day: two a minute.
 const DAY_BACK: i64 = 3_000;
@@ -131,19 +128,20 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The latest run of a job below a number that succeeded, among the 200 before it.
+    /// The latest run of a job below a number that succeeded.
     ///
     /// # Errors
     /// Those of reading.
     pub fn last_good(&self, job: &str, before: RunId) -> Result<Option<RunRow>> {
-        let good = RunState::Ended(Outcome::Succeeded);
-        let runs = self.runs(&crate::store::RunFilter {
-            job: Some(job.to_owned()),
-            before: Some(before),
-            limit: usize::try_from(RUNS_BACK).ok(),
-            ..crate::store::RunFilter::default()
-        })?;
-        Ok(runs.into_iter().find(|run| run.state == good))
+        let sql = format!(
+            "SELECT {COLUMNS} {FROM} WHERE r.id = (SELECT g.id FROM run g
+               WHERE g.state = 'succeeded' AND g.job = ?1 AND g.id < ?2 ORDER BY g.id DESC LIMIT 1)"
+        );
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let row = statement
+            .query_row(params![job, before.0], read)
+            .optional()?;
+        Ok(row)
     }
 
     /// Jobs of which a run ended badly between two instants, the latest first, without one of them.
@@ -172,21 +170,11 @@ impl Store {
     /// # Errors
     /// Those of reading.
     pub fn events_of(&self, run: RunId) -> Result<Vec<EventRow>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT id, at, level, kind, job, run, text FROM event
-             WHERE id > (SELECT coalesce(max(id), 0) - ?2 FROM event) AND run = ?1 ORDER BY id",
-        )?;
-        let rows = statement.query_map(params![run.0, EVENTS_BACK], |row| {
-            Ok(EventRow {
-                id: row.get("id")?,
-                at: row.get("at")?,
-                level: word(row, "level")?,
-                kind: row.get("kind")?,
-                job: row.get("job")?,
-                run: row.get::<_, Option<i64>>("run")?.map(RunId),
-                text: row.get("text")?,
-            })
-        })?;
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT {EVENT} FROM event
+             WHERE id > (SELECT coalesce(max(id), 0) - ?2 FROM event) AND run = ?1 ORDER BY id"
+        ))?;
+        let rows = statement.query_map(params![run.0, EVENTS_BACK], read_event)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }

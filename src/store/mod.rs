@@ -15,13 +15,20 @@ mod events;
 mod file;
 mod fires;
 mod follow;
+mod gauges;
 mod glance;
 mod health;
+mod held;
 mod history;
+mod job_lines;
 mod jobs;
+mod latest;
 mod ledger;
 mod outputs;
 mod own;
+mod poll_end;
+mod poll_log;
+mod polls;
 mod prune;
 mod queue;
 mod queues;
@@ -31,6 +38,7 @@ mod rewind;
 mod runs;
 mod schedules;
 mod schema;
+mod seen;
 mod sessions;
 mod share;
 mod sources;
@@ -39,6 +47,8 @@ mod touched;
 mod usual;
 mod versions;
 mod waiting;
+mod watch_resets;
+mod watches;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -58,10 +68,17 @@ pub use events::EventRow;
 pub use file::Whereabouts;
 pub use fires::{FireFilter, FireRow, MissedGroup, Totals};
 pub use follow::FollowRow;
+pub use gauges::NewGauge;
 pub use glance::CellCount;
+pub use held::Owed;
 pub use history::HistoryRow;
+pub use job_lines::JobGlance;
 pub use jobs::JobRow;
+pub use latest::LastEnd;
 pub use outputs::StoredOutput;
+pub use poll_end::{Finished, Key, LastAsked, NewDelivery, PollEnd, Remembered};
+pub use poll_log::{GaugeRow, PollFilter, PollRow};
+pub use polls::{NewPoll, Question};
 pub use prune::{KeptOutput, Prunable};
 pub use queue::{Cancelled, LiveRow};
 pub use queues::{QueueChange, QueueRow};
@@ -71,12 +88,15 @@ pub use rewind::Rewound;
 pub use runs::{AttemptRow, Request, RunFilter, RunRow};
 pub use schedules::Armed;
 pub use schema::VERSION;
+pub use seen::{Forget, Known, Sighting};
 pub use sessions::Session;
 pub use share::{OwnRuns, Part};
 pub use touched::{Cell, Image};
 pub use usual::Usual;
 pub use versions::{CalendarRow, NewSchedule};
 pub use waiting::{Found, Wanted};
+pub use watch_resets::Reset;
+pub use watches::WatchRow;
 
 /// How long a command waits for another writer before it says that the store is busy.
 const BUSY: Duration = Duration::from_secs(10);
@@ -155,6 +175,17 @@ impl Store {
             return Store::ready(conn, Some(path)).map_err(|e| e.at(path));
         }
         Ok(Store::over(conn, Some(path)))
+    }
+
+    /// Reads in one transaction: all that is read is of one moment, and costs one lock.
+    ///
+    /// # Errors
+    /// Those of what is done in it.
+    pub fn at_one_moment<R>(&self, look: impl FnOnce() -> Result<R>) -> Result<R> {
+        let moment = self.conn.unchecked_transaction()?;
+        let seen = look();
+        drop(moment);
+        seen
     }
 
     /// A store that lives as long as the value.

@@ -51,7 +51,9 @@ impl Store {
                    (SELECT min(max(run_at, queued_at)) FROM run
                     WHERE state = 'queued' AND queue = ?1 AND run_at <= ?3),
                    (SELECT max(max(0, started_at - max(run_at, queued_at))) FROM run
-                    WHERE queue = ?1 AND attempt = 1 AND started_at >= ?2)
+                    WHERE queue = ?1 AND attempt = 1 AND started_at >= ?2 AND id IN(
+                      SELECT id FROM run INDEXED BY run_ended WHERE ended_at >= ?2
+                      UNION ALL SELECT id FROM run INDEXED BY run_live WHERE state = 'running'))
                  FROM queue WHERE name = ?1",
             )?;
             rows.push(statement.query_row(params![queue.name, since, now], |row| {

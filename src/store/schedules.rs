@@ -178,6 +178,23 @@ impl Store {
         Ok(())
     }
 
+    /// Schedules in force of listed jobs, by number, from after one on.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn in_force(&self, after: ScheduleId, limit: usize) -> Result<Vec<Planned>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM schedule s CROSS JOIN job j ON j.name = s.job AND j.listed = 1
+             LEFT JOIN due d ON d.schedule = s.id
+             WHERE s.id > ?1 AND s.until_at IS NULL AND s.done = 0 ORDER BY s.id LIMIT ?2"
+        );
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![after.0, limit], read)?;
+        let rows = rows.map(|row| Ok(row?.planned));
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// The schedules that cannot be planned: their job and why.
     ///
     /// # Errors

@@ -111,8 +111,8 @@ impl Store {
     /// [`StoreError::NoSuchSource`], [`StoreError::SourceInUse`].
     pub fn remove_source(&mut self, name: &str) -> Result<()> {
         self.write(|tx| {
-            if let Some(watch) = watch_of(tx, name)? {
-                return Err(StoreError::SourceInUse(name.to_owned(), watch));
+            if let Some(watches) = watches_of(tx, name)? {
+                return Err(StoreError::SourceInUse(name.to_owned(), watches));
             }
             match tx.execute("DELETE FROM source WHERE name = ?1", [name])? {
                 0 => Err(StoreError::NoSuchSource(name.to_owned())),
@@ -122,18 +122,17 @@ impl Store {
     }
 }
 
-/// A watch that asks the source, if there are watches and one does.
-fn watch_of(conn: &Connection, source: &str) -> Result<Option<String>> {
-    let has_watches: bool = conn.query_row(
-        "SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'watch')",
-        [],
-        |row| row.get(0),
-    )?;
-    if !has_watches {
-        return Ok(None);
-    }
-    let sql = "SELECT name FROM watch WHERE source = ?1 ORDER BY name LIMIT 1";
-    Ok(conn.query_row(sql, [source], |row| row.get(0)).optional()?)
+/// The watches that ask the source, in words; none where none does.
+fn watches_of(conn: &Connection, source: &str) -> Result<Option<String>> {
+    let mut statement = conn.prepare("SELECT name FROM watch WHERE source = ?1 ORDER BY name")?;
+    let names: Vec<String> = statement
+        .query_map([source], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(match names.as_slice() {
+        [] => None,
+        [one] => Some(format!("the watch \"{one}\"")),
+        many => Some(format!("the watches {}", many.join(", "))),
+    })
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Source> {

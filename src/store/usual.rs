@@ -6,9 +6,7 @@ use crate::model::RunId;
 use crate::store::{Result, Store};
 
 /// Good runs looked at.
-const RUNS: usize = 20;
-/// Runs among which they are looked for, so that a job that only fails costs no more than another.
-const AMONG: i64 = 500;
+pub(in crate::store) const RUNS: usize = 20;
 
 /// How long the last good runs of a job took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +40,13 @@ impl Store {
     /// Those of reading.
     pub fn usual(&self, job: &str, before: Option<RunId>) -> Result<Option<Usual>> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT took FROM (SELECT state, ended_at - started_at AS took FROM run
-               WHERE job = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3)
-             WHERE state = 'succeeded' AND took >= 0",
+            "SELECT ended_at - started_at FROM run
+             WHERE state = 'succeeded' AND job = ?1 AND id < ?2 AND ended_at >= started_at
+             ORDER BY id DESC LIMIT ?3",
         )?;
         let before = before.map_or(i64::MAX, |run| run.0);
-        let rows = statement.query_map(params![job, before, AMONG], |row| row.get(0))?;
-        let took = rows.take(RUNS).collect::<rusqlite::Result<Vec<i64>>>()?;
+        let rows = statement.query_map(params![job, before, RUNS as i64], |row| row.get(0))?;
+        let took = rows.collect::<rusqlite::Result<Vec<i64>>>()?;
         Ok(Usual::of(took))
     }
 }

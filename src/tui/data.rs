@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::model::{CatchUp, Gap, Outcome, Pause, RunId};
 use crate::schedule::UnixMs;
-use crate::store::{AttemptRow, EventRow, HistoryRow, MissedGroup, RunRow};
+use crate::store::{AttemptRow, EventRow, HistoryRow, LastEnd, MissedGroup, PollRow, RunRow};
 use crate::view::status::Status;
+use crate::view::watches::WatchView;
 use crate::view::workers::Pace;
 
 /// One look at an instance.
@@ -44,6 +45,10 @@ pub struct Data {
     pub gaps: Vec<Gap>,
     /// The workers.
     pub workers: Vec<Worker>,
+    /// The watches.
+    pub watches: Vec<WatchView>,
+    /// The polls of one watch, the newest first.
+    pub polls: Option<(String, Vec<PollLine>)>,
     /// The run asked for.
     pub run: Option<RunDetail>,
     /// The job asked for.
@@ -52,6 +57,15 @@ pub struct Data {
     pub log: Option<LogPage>,
     /// More on the alert that is selected.
     pub why: Option<Why>,
+}
+
+/// A poll and the runs it made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PollLine {
+    /// The poll.
+    pub poll: PollRow,
+    /// Its runs, as far as they are named.
+    pub runs: Vec<RunId>,
 }
 
 /// A run that is not over.
@@ -133,7 +147,7 @@ pub struct JobLine {
     /// The next instant not yet decided.
     pub next_at: Option<UnixMs>,
     /// Its last run that is over.
-    pub last: Option<RunRow>,
+    pub last: Option<LastEnd>,
     /// Its runs that are alive.
     pub running: usize,
     /// Missed fires nobody did anything about.

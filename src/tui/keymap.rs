@@ -92,6 +92,12 @@ pub enum Deed {
     Drain,
     /// Poll the watch now.
     Poll,
+    /// Ask once for the watch, and show what would be delivered.
+    Try,
+    /// Pause the watch, or resume it.
+    PauseWatch,
+    /// Let the watch begin anew.
+    Reset,
     /// Explain; changes nothing, and is a command all the same.
     Explain,
 }
@@ -116,6 +122,21 @@ pub fn wish(key: &KeyEvent) -> Option<Wish> {
         _ => return None,
     };
     Some(wish)
+}
+
+/// What a key means on the screens of watches, where it means something of its own.
+pub fn wish_on_watches(key: &KeyEvent) -> Option<Wish> {
+    if key.modifiers.contains(KeyModifiers::CONTROL) {
+        return None;
+    }
+    let deed = match key.code {
+        KeyCode::Char('p') => Deed::Poll,
+        KeyCode::Char('d') => Deed::Try,
+        KeyCode::Char(' ') => Deed::PauseWatch,
+        KeyCode::Char('R') => Deed::Reset,
+        _ => return None,
+    };
+    Some(Wish::Act(deed))
 }
 
 fn with_control(code: KeyCode) -> Option<Wish> {
@@ -193,6 +214,10 @@ pub const HELP: &[(&str, &str)] = &[
         "c catch up one  C all  a ack  D drain  T poll  x explain",
     ),
     ("many", "Space mark; an action applies to all marked rows"),
+    (
+        "watches",
+        "p poll now  d dry run  Space pause  R begin anew",
+    ),
     ("look", "l log  m missed  v other view  w wrap  | pager"),
     ("", "t times: ago, local, UTC   y copy id   Y copy line"),
     (

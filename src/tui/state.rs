@@ -73,6 +73,8 @@ pub enum Page {
     Run(RunId),
     /// The output of one attempt of a run; of the latest where 0.
     Log(RunId, u32),
+    /// The polls of one watch.
+    Watch(String),
 }
 
 /// What a row stands for. The cursor stays on it wherever the row moves.
@@ -90,6 +92,12 @@ pub enum RowId {
     Missed(String, i64, UnixMs),
     /// A worker.
     Worker(String),
+    /// A watch.
+    Watch(String),
+    /// A poll.
+    Poll(i64),
+    /// An alert about a watch: its word, the watch.
+    WatchAlert(&'static str, String),
 }
 
 /// A list, its cursor and its order.
@@ -262,6 +270,8 @@ pub enum Kind {
     Run,
     /// Output.
     Log,
+    /// One watch.
+    Watch,
 }
 
 impl State {
@@ -317,6 +327,7 @@ impl State {
             Page::Job(_) => Kind::Job,
             Page::Run(_) => Kind::Run,
             Page::Log(..) => Kind::Log,
+            Page::Watch(_) => Kind::Watch,
         }
     }
 

@@ -2,9 +2,10 @@
 
 use crate::model::RunId;
 use crate::tui::screens::CHROME;
-use crate::tui::screens::runs;
+use crate::tui::screens::{runs, watches};
 use crate::tui::sources::Place;
 use crate::tui::state::{Kind, Page, RowId, State, Tab};
+use crate::view::attention::Attention;
 
 /// What is to be read beside what every screen shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub struct Want {
     pub runs: Option<RunsWanted>,
     /// Missed fires and gaps.
     pub missed: bool,
+    /// The watches.
+    pub watches: bool,
+    /// The polls of a watch, so many.
+    pub polls: Option<(String, usize)>,
     /// How the workers fare, as it changes.
     pub workers: bool,
     /// One run.
@@ -79,7 +84,16 @@ pub fn want(state: &State) -> Want {
         }
         Page::Tab(Tab::Missed) => want.missed = true,
         Page::Tab(Tab::Workers) => want.workers = true,
+        Page::Tab(Tab::Watches) => {
+            want.watches = true;
+            want.polls = watch_of(state).map(|watch| (watch, state.height()));
+        }
         Page::Tab(_) => {}
+        Page::Watch(watch) => {
+            want.watches = true;
+            let near = list.at + 2 * state.height();
+            want.polls = Some((watch, near.div_ceil(RUNS).max(1) * RUNS));
+        }
         Page::Run(run) => {
             want.run = Some(run);
             want.workers = true;
@@ -105,9 +119,19 @@ pub fn job_of(state: &State) -> Option<String> {
     match state.page() {
         Page::Job(job) => return Some(job),
         Page::Run(run) | Page::Log(run, _) => return run_of(run),
+        Page::Watch(watch) => {
+            return watches::find(state, &watch).map(|view| view.row.watch.job.clone());
+        }
         Page::Tab(_) => {}
     }
     match state.list().selected()? {
+        RowId::Watch(watch) => watches::find(state, watch).map(|view| view.row.watch.job.clone()),
+        RowId::WatchAlert(what, watch) => {
+            let status = state.data.status.as_ref()?;
+            let named = |a: &&Attention| a.what == *what && a.watch.as_ref() == Some(watch);
+            status.attention.iter().find(named)?.job.clone()
+        }
+        RowId::Poll(_) => None,
         RowId::Job(job) | RowId::Next(job, _) | RowId::Missed(job, ..) => Some(job.clone()),
         RowId::Alert(_, job, _) => job.clone(),
         RowId::Run(run) => run_of(*run),
@@ -122,6 +146,17 @@ pub fn job_of(state: &State) -> Option<String> {
     }
 }
 
+/// The watch that keys act on.
+pub fn watch_of(state: &State) -> Option<String> {
+    if let Page::Watch(watch) = state.page() {
+        return Some(watch);
+    }
+    match state.list().selected()? {
+        RowId::Watch(watch) | RowId::WatchAlert(_, watch) => Some(watch.clone()),
+        _ => None,
+    }
+}
+
 /// The run that keys act on.
 pub fn run_of(state: &State) -> Option<RunId> {
     match state.page() {
@@ -132,7 +167,7 @@ pub fn run_of(state: &State) -> Option<RunId> {
                 .and_then(|detail| detail.runs.first())
                 .map(|run| run.run);
         }
-        Page::Tab(_) => {}
+        Page::Tab(_) | Page::Watch(_) => {}
     }
     let list = state.list();
     match list.selected()? {
@@ -146,6 +181,12 @@ pub fn run_of(state: &State) -> Option<RunId> {
             worker.and_then(|worker| worker.run)
         }
         RowId::Missed(..) => None,
+        RowId::WatchAlert(what, watch) => {
+            let status = state.data.status.as_ref()?;
+            let named = |a: &&Attention| a.what == *what && a.watch.as_ref() == Some(watch);
+            status.attention.iter().find(named)?.run
+        }
+        id @ (RowId::Watch(_) | RowId::Poll(_)) => watches::run_of(state, id),
         RowId::Job(job) | RowId::Next(job, _) | RowId::Alert(_, Some(job), None) => {
             let live = state
                 .data

@@ -6,14 +6,16 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::model::{Outcome, RunId, WorkerState};
+use crate::model::{Outcome, RunId, WatchState, WorkerState};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{MissedGroup, Result, RunRow, Store};
 use crate::view::attention_daemon::of_daemon;
 use crate::view::attention_runs::{draining, live, too_short, unkillable};
+use crate::view::attention_watches::of_watches;
 use crate::view::items::missed_state;
 use crate::view::time::clock;
 use crate::view::words::{count, detail, is_failure, reason};
+use crate::view::workers::SHORT_MS;
 use crate::view::{Daemon, standing, words};
 
 /// How far past its instant a schedule may be before it is overdue, milliseconds.
@@ -82,6 +84,12 @@ pub enum Kind {
     Queue,
     /// A job that is to follow another, or to be followed, and is not there.
     Follower,
+    /// A watch that does not do what it should.
+    Watch(WatchState),
+    /// Connections to a source that were held too long.
+    Leak,
+    /// A channel nobody listens on any more.
+    Listener,
 }
 
 impl Kind {
@@ -103,6 +111,9 @@ impl Kind {
             Kind::Flood => "flood",
             Kind::Queue => "queue",
             Kind::Follower => "follower",
+            Kind::Watch(state) => state.as_str(),
+            Kind::Leak => "leak",
+            Kind::Listener => "listener",
         }
     }
 }
@@ -120,12 +131,21 @@ pub struct Attention {
     pub job: Option<String>,
     /// The run it is about.
     pub run: Option<RunId>,
+    /// The watch it is about.
+    pub watch: Option<String>,
     /// Since when.
     pub since: Option<UnixMs>,
     /// In words.
     pub text: String,
     /// The command to type.
     pub hint: String,
+}
+
+impl Attention {
+    /// What it is about: the watch, else the job.
+    pub fn subject(&self) -> Option<&str> {
+        self.watch.as_deref().or(self.job.as_deref())
+    }
 }
 
 /// Applies all rules: urgent before warning, the newest first.
@@ -138,118 +158,135 @@ pub fn attention(
     zone: &Zone,
     now: UnixMs,
 ) -> Result<Vec<Attention>> {
-    let look = Look {
-        store,
-        daemon,
-        zone,
-        now,
-    };
-    let mut list = of_daemon(daemon, &store.counts(now)?, now);
-    list.extend(look.schedules()?);
-    list.extend(look.overdue()?);
-    list.extend(live(store, daemon, zone, now)?);
-    list.extend(look.ended()?);
-    list.extend(look.missed()?);
+    attention_beside(recorded(store, now)?, store, daemon, zone, now)
+}
+
+/// What the rules find in what is recorded. It changes only with the store, but for what holds
+/// until an instant; who looks again and again need not look for it each time.
+///
+/// # Errors
+/// Those of reading.
+pub fn recorded(store: &Store, now: UnixMs) -> Result<Vec<Attention>> {
+    let mut list = schedules(store)?;
+    list.extend(ended(store, now)?);
+    list.extend(missed(store)?);
     list.extend(standing::floods(store)?);
-    list.extend(standing::paused_queues(store, now)?);
     list.extend(standing::unknown_follows(store)?);
+    Ok(list)
+}
+
+/// Adds to what is recorded what comes and goes with time alone.
+///
+/// # Errors
+/// Those of reading.
+pub fn attention_beside(
+    recorded: Vec<Attention>,
+    store: &Store,
+    daemon: &Daemon,
+    zone: &Zone,
+    now: UnixMs,
+) -> Result<Vec<Attention>> {
+    let mut list = recorded;
+    list.extend(of_daemon(daemon, &store.counts(now)?, now));
+    list.extend(overdue(store, daemon, zone, now)?);
+    list.extend(live(store, daemon, zone, now)?);
+    list.extend(standing::paused_queues(store, now)?);
     list.extend(draining(store)?);
+    list.extend(of_watches(store, daemon, now)?);
     // What concerns the whole instance stands before what concerns one job.
     list.sort_by_key(|a| (a.level, a.job.is_some(), Reverse(a.since)));
     Ok(list)
 }
 
-struct Look<'a> {
-    store: &'a Store,
-    daemon: &'a Daemon,
-    zone: &'a Zone,
-    now: UnixMs,
+fn schedules(store: &Store) -> Result<Vec<Attention>> {
+    let errors = store.schedule_errors()?.into_iter();
+    Ok(errors
+        .map(|(job, expr, error)| Attention {
+            level: Level::Urgent,
+            kind: Kind::Schedule,
+            what: "SCHEDULE",
+            run: None,
+            watch: None,
+            since: None,
+            text: format!("\"{expr}\" cannot be planned: {error}"),
+            hint: format!("crake edit {job}"),
+            job: Some(job),
+        })
+        .collect())
 }
 
-impl Look<'_> {
-    fn schedules(&self) -> Result<Vec<Attention>> {
-        let errors = self.store.schedule_errors()?.into_iter();
-        Ok(errors
-            .map(|(job, expr, error)| Attention {
-                level: Level::Urgent,
-                kind: Kind::Schedule,
-                what: "SCHEDULE",
+fn overdue(store: &Store, daemon: &Daemon, zone: &Zone, now: UnixMs) -> Result<Vec<Attention>> {
+    // Without a daemon everything is overdue, and that one fact is on the list already.
+    if !daemon.up {
+        return Ok(Vec::new());
+    }
+    let by = now - OVERDUE_MS;
+    let mut oldest: BTreeMap<String, UnixMs> = BTreeMap::new();
+    for armed in store.due_soonest(by, 1)?.0 {
+        if (1..by).contains(&armed.next_at) {
+            let since = oldest.entry(armed.planned.job).or_insert(armed.next_at);
+            *since = armed.next_at.min(*since);
+        }
+    }
+    Ok(oldest
+        .into_iter()
+        .map(|(job, since)| Attention {
+            level: Level::Urgent,
+            kind: Kind::Overdue,
+            what: "OVERDUE",
+            run: None,
+            watch: None,
+            since: Some(since),
+            text: format!("due {} and not decided", clock(since, zone)),
+            hint: format!("crake fires {job}"),
+            job: Some(job),
+        })
+        .collect())
+}
+
+fn ended(store: &Store, now: UnixMs) -> Result<Vec<Attention>> {
+    let unseen = |run: &RunRow| !run.ack.as_ref().is_some_and(|a| a.holds(now));
+    let since = now - ONE_OFF_MS;
+    let mut found = Vec::new();
+    for run in store.ended_badly(since)?.into_iter().filter(unseen) {
+        found.extend(unkillable(&run).or_else(|| ended_badly(run)));
+    }
+    for run in store
+        .ended_early(since, SHORT_MS)?
+        .iter()
+        .filter(|r| unseen(r))
+    {
+        found.extend(too_short(store, run)?);
+    }
+    Ok(found)
+}
+
+fn missed(store: &Store) -> Result<Vec<Attention>> {
+    let mut jobs: BTreeMap<String, Vec<MissedGroup>> = BTreeMap::new();
+    for group in store.missed(None, i64::MIN)? {
+        if missed_state(&group) == "open" {
+            jobs.entry(group.job.clone()).or_default().push(group);
+        }
+    }
+    Ok(jobs
+        .into_iter()
+        .map(|(job, groups)| {
+            let fires: i64 = groups.iter().map(|g| g.count).sum();
+            let since = groups.iter().map(|g| g.from).min();
+            let why = groups.first().map_or("", |g| reason(g.reason));
+            Attention {
+                level: Level::Warning,
+                kind: Kind::Missed,
+                what: "MISSED",
                 run: None,
-                since: None,
-                text: format!("\"{expr}\" cannot be planned: {error}"),
-                hint: format!("crake edit {job}"),
+                watch: None,
+                since,
+                text: format!("{}, {why}", count(fires, "fire")),
+                hint: format!("crake missed {job}"),
                 job: Some(job),
-            })
-            .collect())
-    }
-
-    fn overdue(&self) -> Result<Vec<Attention>> {
-        // Without a daemon everything is overdue, and that one fact is on the list already.
-        if !self.daemon.up {
-            return Ok(Vec::new());
-        }
-        let by = self.now - OVERDUE_MS;
-        let mut oldest: BTreeMap<String, UnixMs> = BTreeMap::new();
-        for armed in self.store.due_soonest(by, 1)?.0 {
-            if (1..by).contains(&armed.next_at) {
-                let since = oldest.entry(armed.planned.job).or_insert(armed.next_at);
-                *since = armed.next_at.min(*since);
             }
-        }
-        Ok(oldest
-            .into_iter()
-            .map(|(job, since)| Attention {
-                level: Level::Urgent,
-                kind: Kind::Overdue,
-                what: "OVERDUE",
-                run: None,
-                since: Some(since),
-                text: format!("due {} and not decided", clock(since, self.zone)),
-                hint: format!("crake fires {job}"),
-                job: Some(job),
-            })
-            .collect())
-    }
-
-    fn ended(&self) -> Result<Vec<Attention>> {
-        let latest = self.store.latest_ended(self.now - ONE_OFF_MS)?;
-        let unseen = latest
-            .into_iter()
-            .filter(|run| !run.ack.as_ref().is_some_and(|a| a.holds(self.now)));
-        let mut found = Vec::new();
-        for run in unseen {
-            found.extend(too_short(self.store, &run)?);
-            found.extend(unkillable(&run).or_else(|| ended_badly(run)));
-        }
-        Ok(found)
-    }
-
-    fn missed(&self) -> Result<Vec<Attention>> {
-        let mut jobs: BTreeMap<String, Vec<MissedGroup>> = BTreeMap::new();
-        for group in self.store.missed(None, i64::MIN)? {
-            if missed_state(&group) == "open" {
-                jobs.entry(group.job.clone()).or_default().push(group);
-            }
-        }
-        Ok(jobs
-            .into_iter()
-            .map(|(job, groups)| {
-                let fires: i64 = groups.iter().map(|g| g.count).sum();
-                let since = groups.iter().map(|g| g.from).min();
-                let why = groups.first().map_or("", |g| reason(g.reason));
-                Attention {
-                    level: Level::Warning,
-                    kind: Kind::Missed,
-                    what: "MISSED",
-                    run: None,
-                    since,
-                    text: format!("{}, {why}", count(fires, "fire")),
-                    hint: format!("crake missed {job}"),
-                    job: Some(job),
-                }
-            })
-            .collect())
-    }
+        })
+        .collect())
 }
 
 /// The latest run of a job that is over, where it ended badly.
@@ -264,6 +301,7 @@ fn ended_badly(run: RunRow) -> Option<Attention> {
         },
         kind: Kind::Ended(outcome),
         what: words::outcome(outcome),
+        watch: None,
         since: run.ended_at,
         text: match detail(&run) {
             text if text.is_empty() => outcome.as_str().to_owned(),

@@ -21,6 +21,7 @@ pub(in crate::view) fn of_daemon(daemon: &Daemon, counts: &Counts, now: UnixMs) 
         what,
         job: None,
         run: None,
+        watch: None,
         since: daemon.since,
         text,
         hint: hint.to_owned(),
@@ -59,6 +60,7 @@ pub(in crate::view) fn of_daemon(daemon: &Daemon, counts: &Counts, now: UnixMs) 
         let text = format!("the firing loop last came round {} ago", span(age));
         let beat = about(Kind::Beat, "BEAT", text, "crake events");
         found.push(Attention {
+            watch: None,
             since: Some(now - age),
             ..beat
         });

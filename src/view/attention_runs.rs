@@ -46,6 +46,7 @@ fn of_row(row: &WorkerRow, now: UnixMs) -> Option<Attention> {
         what,
         job: row.job.clone(),
         run: Some(run),
+        watch: None,
         since: row.busy_ms.map(|busy| now - busy),
         text: match row.busy_ms {
             Some(busy) => format!("running {}, {}", span(busy), row.judged.why),
@@ -79,6 +80,7 @@ pub fn too_short(store: &Store, run: &RunRow) -> Result<Option<Attention>> {
         what: "SHORT",
         job: Some(run.job.clone()),
         run: Some(run.run),
+        watch: None,
         since: run.ended_at,
         text: format!(
             "succeeded in {}, usually {}",
@@ -98,6 +100,7 @@ pub fn unkillable(run: &RunRow) -> Option<Attention> {
         what: "UNKILLABLE",
         job: Some(run.job.clone()),
         run: Some(run.run),
+        watch: None,
         since: run.ended_at,
         text: reason.clone(),
         hint: format!("crake explain {}", run.run),
@@ -115,6 +118,7 @@ pub fn draining(store: &Store) -> Result<Option<Attention>> {
         what: "DRAIN",
         job: None,
         run: None,
+        watch: None,
         since: Some(drain.at),
         text: format!("no run starts, said {}", drain.by),
         hint: "crake worker drain --undo".to_owned(),

@@ -137,11 +137,8 @@ fn blind(daemon: &Daemon, why: &str) -> (State, String) {
 }
 
 fn line(a: &Attention) -> String {
-    let job = a
-        .job
-        .as_deref()
-        .map_or(String::new(), |job| format!("{job} "));
-    clean_all(&format!("{job}{}: {}", a.what, a.text))
+    let of = a.subject().map_or(String::new(), |name| format!("{name} "));
+    clean_all(&format!("{of}{}: {}", a.what, a.text))
 }
 
 impl Check {

@@ -300,7 +300,10 @@ pub fn origin(run: &RunRow, expr: Option<&str>, by: Option<&str>, zone: &Zone) -
         Origin::Retry => format!("asked for{by}: run {of} was to be done again"),
         Origin::Sql => format!("inserted by an SQL client{by}"),
         Origin::Run => format!("made by the outcome of run {of}"),
-        Origin::Watch => format!("made for rows found by the watch {of}"),
+        Origin::Watch => {
+            let watch = run.watch.as_deref().unwrap_or("that is not known");
+            format!("made for rows found by the watch {watch} in poll {of}")
+        }
     }
 }
 

@@ -52,6 +52,7 @@ impl Items {
             "took_ms": took_ms(run),
             "origin": run.origin,
             "origin_ref": run.origin_ref,
+            "watch": run.watch,
             "queue": run.queue,
             "priority": run.priority,
             "reason": run.reason,
@@ -136,6 +137,7 @@ impl Items {
             "kind": event.kind,
             "job": event.job,
             "run": event.run,
+            "watch": event.watch,
             "text": event.text,
         })
     }
@@ -251,6 +253,7 @@ impl Items {
             "what": a.what,
             "job": a.job,
             "run": a.run.map(|RunId(run)| run),
+            "watch": a.watch,
             "since": self.maybe_at(a.since),
             "text": a.text,
             "hint": a.hint,

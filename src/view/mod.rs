@@ -6,6 +6,7 @@
 pub mod attention;
 pub mod attention_daemon;
 mod attention_runs;
+mod attention_watches;
 pub mod audit;
 pub mod calendar;
 pub mod check;
@@ -22,6 +23,8 @@ pub mod table;
 pub mod text;
 pub mod time;
 pub mod timetable;
+pub mod watch_items;
+pub mod watches;
 pub mod week;
 pub mod words;
 pub mod workers;

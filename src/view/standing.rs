@@ -14,6 +14,9 @@ const FLOOD: i64 = 3;
 /// # Errors
 /// Those of reading.
 pub(in crate::view) fn paused_queues(store: &Store, now: UnixMs) -> Result<Vec<Attention>> {
+    if store.queues()?.iter().all(|q| q.paused_at.is_none()) {
+        return Ok(Vec::new());
+    }
     let rows = store.queue_rows(now, now)?.into_iter();
     Ok(rows
         .filter(|row| row.queue.paused_at.is_some())
@@ -28,6 +31,7 @@ pub(in crate::view) fn paused_queues(store: &Store, now: UnixMs) -> Result<Vec<A
                 what: "QUEUE",
                 job: None,
                 run: None,
+                watch: None,
                 since: row.queue.paused_at,
                 text: format!(
                     "{name} is paused by {by}{why}; {} in it",
@@ -56,6 +60,7 @@ pub(in crate::view) fn unknown_follows(store: &Store) -> Result<Vec<Attention>> 
             kind: Kind::Follower,
             what: "FOLLOWER",
             run: None,
+            watch: None,
             since: None,
             text,
             hint: format!("crake edit {}", row.owner),
@@ -71,27 +76,26 @@ pub(in crate::view) fn unknown_follows(store: &Store) -> Result<Vec<Attention>> 
 /// Those of reading.
 pub(in crate::view) fn floods(store: &Store) -> Result<Vec<Attention>> {
     let mut found = Vec::new();
-    for row in store.jobs()? {
-        for (planned, _) in &row.schedules {
-            let skips = store.skips_in_a_row(planned.id)?;
-            let Some(skips) = skips.filter(|s| s.count >= FLOOD) else {
-                continue;
-            };
-            let way = match skips.blocked_by {
-                Some(run) => format!(", #{run} in the way"),
-                None => String::new(),
-            };
-            found.push(Attention {
-                level: Level::Warning,
-                kind: Kind::Flood,
-                what: "SKIPS",
-                job: Some(row.job.name.clone()),
-                run: skips.blocked_by,
-                since: Some(skips.since),
-                text: format!("{} skipped in a row{way}", count(skips.count, "fire")),
-                hint: format!("crake fires {}", row.job.name),
-            });
-        }
+    for (job, schedule) in store.overlapping()? {
+        let skips = store.skips_in_a_row(schedule)?;
+        let Some(skips) = skips.filter(|s| s.count >= FLOOD) else {
+            continue;
+        };
+        let way = match skips.blocked_by {
+            Some(run) => format!(", #{run} in the way"),
+            None => String::new(),
+        };
+        found.push(Attention {
+            level: Level::Warning,
+            kind: Kind::Flood,
+            what: "SKIPS",
+            run: skips.blocked_by,
+            watch: None,
+            since: Some(skips.since),
+            text: format!("{} skipped in a row{way}", count(skips.count, "fire")),
+            hint: format!("crake fires {job}"),
+            job: Some(job),
+        });
     }
     Ok(found)
 }

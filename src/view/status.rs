@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{Counts, Drain, Result, Store, Totals};
 use crate::view::Daemon;
-use crate::view::attention::{Attention, attention};
+use crate::view::attention::{Attention, attention_beside, recorded};
 use crate::view::attention_daemon::FLAPPING;
 use crate::view::text::clean_all;
 use crate::view::time::{day_start, relative, short, span, stamp};
@@ -33,11 +33,24 @@ pub struct Status {
 /// # Errors
 /// Those of reading.
 pub fn status(store: &Store, daemon: Daemon, zone: &Zone, now: UnixMs) -> Result<Status> {
-    let counts = store.counts(now)?;
+    status_beside(recorded(store, now)?, store, daemon, zone, now)
+}
+
+/// The same where what the rules find in what is recorded is known.
+///
+/// # Errors
+/// Those of reading.
+pub fn status_beside(
+    recorded: Vec<Attention>,
+    store: &Store,
+    daemon: Daemon,
+    zone: &Zone,
+    now: UnixMs,
+) -> Result<Status> {
     Ok(Status {
-        attention: attention(store, &daemon, zone, now)?,
+        attention: attention_beside(recorded, store, &daemon, zone, now)?,
         daemon,
-        counts,
+        counts: store.counts(now)?,
         today: store.totals(day_start(now, zone))?,
         next_at: store.next_planned(now)?,
         drain: store.drain()?,
@@ -131,7 +144,7 @@ fn write_attention(list: &[Attention], out: &mut dyn Write, now: UnixMs) -> io::
     }
     let wide = |f: fn(&Attention) -> usize| list.iter().map(f).max().unwrap_or(0);
     let what = wide(|a| a.what.len());
-    let job = wide(|a| a.job.as_deref().map_or(1, |j| j.chars().count()));
+    let job = wide(|a| a.subject().map_or(1, |j| j.chars().count()));
     for a in list {
         let since = a
             .since
@@ -141,7 +154,7 @@ fn write_attention(list: &[Attention], out: &mut dyn Write, now: UnixMs) -> io::
             "  {} {:what$}  {:job$}  {}{since}   {}",
             a.level.sign(),
             a.what,
-            clean_all(a.job.as_deref().unwrap_or("-")),
+            clean_all(a.subject().unwrap_or("-")),
             clean_all(&a.text),
             clean_all(&a.hint),
         )?;

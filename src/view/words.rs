@@ -46,6 +46,14 @@ pub fn is_failure(outcome: Outcome) -> bool {
     )
 }
 
+/// What made a run: its origin, and the watch where it was one.
+pub fn made_by(run: &RunRow) -> String {
+    match &run.watch {
+        Some(watch) => format!("{} {watch}", run.origin),
+        None => run.origin.to_string(),
+    }
+}
+
 /// How a run ended, or why it waits, in a few words; empty where there is nothing to say.
 pub fn detail(run: &RunRow) -> String {
     let mut parts = Vec::new();

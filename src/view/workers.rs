@@ -11,6 +11,8 @@ use crate::view::time::span;
 
 /// Good runs that make a history; of fewer nothing follows.
 const HISTORY: usize = 3;
+/// A job whose runs usually take less than this can hardly be too short, milliseconds.
+pub(in crate::view) const SHORT_MS: i64 = 10_000;
 
 /// A run is long when it takes more than so many times what nearly all take.
 const LONG: i64 = 3;
@@ -176,7 +178,7 @@ pub fn is_long(usual: &Usual, age_ms: i64) -> bool {
 
 /// Whether a run of this length ended far too early for its job.
 pub fn is_short(usual: &Usual, took_ms: i64) -> bool {
-    usual.runs >= HISTORY && usual.median_ms >= 10_000 && took_ms < usual.median_ms / 10
+    usual.runs >= HISTORY && usual.median_ms >= SHORT_MS && took_ms < usual.median_ms / 10
 }
 
 /// A line of `worker ls`.

@@ -183,10 +183,25 @@ fn queries_use_their_indexes() {
             "run_ended",
         ),
         (
-            "SELECT took FROM (SELECT state, ended_at - started_at AS took FROM run
-               WHERE job = 'hello' AND id < 9 ORDER BY id DESC LIMIT 500)
-             WHERE state = 'succeeded' AND took >= 0",
-            "run_job",
+            "SELECT ended_at - started_at FROM run
+             WHERE state = 'succeeded' AND job = 'hello' AND id < 9 AND ended_at >= started_at
+             ORDER BY id DESC LIMIT 20",
+            "COVERING INDEX run_good",
+        ),
+        (
+            "SELECT id FROM run b WHERE b.job = 'hello' AND b.ended_at IS NOT NULL
+               AND (b.state NOT IN('succeeded', 'cancelled') OR instr(b.reason, 'unkillable: ') > 0)
+             ORDER BY b.id DESC LIMIT 1",
+            "run_bad",
+        ),
+        (
+            "SELECT * FROM run r WHERE r.id IN(SELECT id FROM run INDEXED BY run_live
+               WHERE state = 'running') ORDER BY r.id DESC LIMIT 10",
+            "SEARCH r USING INTEGER PRIMARY KEY",
+        ),
+        (
+            "SELECT 1 FROM fire f WHERE f.schedule = 7 AND f.verdict = 'overlap'",
+            "fire_overlap",
         ),
     ];
     for (sql, index) in plans {

@@ -7,11 +7,12 @@ use std::fs;
 use crake::tui::state::Tab;
 
 use crate::support::bench::Bench;
+use crate::support::picture::moving;
 use crate::support::sandbox::in_package;
 use crate::support::scene::{Eye, NOW, Stage, clock, night, with_styles};
 
 /// Compares a frame with the kept one.
-fn compare(name: &str, stage: &Stage<'_>) {
+pub fn compare(name: &str, stage: &Stage<'_>) {
     let found = with_styles(&stage.frame());
     let path = in_package(&format!("tests/data/top/{name}.txt"));
     if std::env::var_os("CRAKE_UPDATE").is_some() {
@@ -57,6 +58,34 @@ fn top_frames_in_the_documents_are_those_of_the_program() {
             "{name}: CRAKE_UPDATE=1 cargo test top_frames"
         );
     }
+}
+
+#[test]
+fn top_picture_in_the_documents_is_of_the_program() {
+    let (bench, clock) = (night(), clock());
+    let scenes = [
+        (Tab::Overview, ""),
+        (Tab::Workers, ""),
+        (Tab::Overview, "jK"),
+        (Tab::Overview, "l"),
+        (Tab::Jobs, "jj"),
+        (Tab::Jobs, "v"),
+        (Tab::Jobs, "<Enter>"),
+        (Tab::Missed, ""),
+    ];
+    let frame = |(tab, keys): &(Tab, &str)| {
+        let mut stage = Stage::new(&bench, &clock, &Eye::on(*tab).sized(100, 30));
+        stage.keys(keys);
+        stage.frame()
+    };
+    let frames: Vec<_> = scenes.iter().map(frame).collect();
+    let svg = moving(&frames, 3.0);
+    let path = in_package("docs/top.svg");
+    if std::env::var_os("CRAKE_UPDATE").is_some() {
+        fs::write(&path, &svg).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == svg, "docs/top.svg: CRAKE_UPDATE=1 cargo test top_");
 }
 
 #[test]

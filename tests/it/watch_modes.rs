@@ -161,6 +161,46 @@ fn watch_cursor_begins_where_it_is_told_to() {
     assert!(first.params.contains(&("cursor".to_owned(), Cell::Int(40))));
 }
 
+/// The look-back of the second poll once reached rows from before the beginning, and delivered them.
+#[test]
+fn watch_cursor_does_not_look_back_past_where_it_began() {
+    let rows_before = rows(&[(38, "old"), (40, "old"), (41, "new")]);
+    for transactions in [None, Some((7, 9))] {
+        let mut value = Life::of(Watch {
+            initial: Initial::Value(vec![Cell::Int(40)]),
+            lookback_ids: 1_000,
+            ..watch(Mode::Cursor, &["id"])
+        });
+        value
+            .poll_among(&rows(&[(41, "new")]), transactions, false)
+            .unwrap();
+        let second = value.statement();
+        assert!(
+            second
+                .params
+                .contains(&("cursor".to_owned(), Cell::Int(40))),
+            "{second:?}"
+        );
+
+        let mut now = Life::of(Watch {
+            lookback_ids: 1_000,
+            ..watch(Mode::Cursor, &["id"])
+        });
+        now.poll_among(&rows(&[(40, "old")]), transactions, true)
+            .unwrap();
+        let second = now.statement();
+        assert!(
+            second
+                .params
+                .contains(&("cursor".to_owned(), Cell::Int(40))),
+            "{second:?}"
+        );
+        // A query with a look-back of its own brings them all the same.
+        let found = now.poll_among(&rows_before, transactions, false).unwrap();
+        assert_eq!(ids(&found), [41]);
+    }
+}
+
 #[test]
 fn watch_cursor_goes_on_after_the_last_row_and_over_several_columns() {
     let mut life = Life::of(Watch {

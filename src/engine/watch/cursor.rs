@@ -35,6 +35,13 @@ pub(in crate::engine::watch) fn after_cursor(
     if let Some(key) = last.clone().filter(farther) {
         memory.cursor = Some(key);
     }
+    if !memory.begun {
+        memory.began = match &watch.initial {
+            Initial::Value(cells) => Some(cells.clone()),
+            Initial::Now if against.only_begins => memory.cursor.clone(),
+            Initial::Now | Initial::Min => None,
+        };
+    }
     if !memory.begun && against.transactions.is_some() {
         memory.floor = Some(first_floor(watch, &memory, against));
     }
@@ -57,7 +64,11 @@ pub(in crate::engine::watch) fn after_cursor(
     } else {
         final_through = settle_floor(&mut memory, began, against);
     }
-    all.retain(|f| !against.seen.contains(&f.key));
+    let after_began = |f: &Fresh| {
+        let began = memory.began.as_ref();
+        began.is_none_or(|began| compare_keys(&f.key_cells, began).is_gt())
+    };
+    all.retain(|f| after_began(f) && !against.seen.contains(&f.key));
     Ok(Digest {
         seen: all.iter().map(|f| f.key.clone()).collect(),
         fresh: all,

@@ -16,4 +16,4 @@ pub use digest::{Against, Change, Digest, Fresh, Unusable, digest, keys_of};
 pub use key::{fingerprint, key_text};
 pub use order::compare;
 pub use pace::{Standing, next_poll};
-pub use statement::{Asked, Shape, Statement, statement};
+pub use statement::{Asked, Shape, Statement, builtin_names, statement};

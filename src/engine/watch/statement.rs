@@ -3,7 +3,7 @@
 use chrono::DateTime;
 
 use crate::engine::watch::order::{before, compare_keys};
-use crate::model::{Cell, Floor, Initial, Memory, Mode, PollId, Watch};
+use crate::model::{Cell, Floor, Initial, Memory, Mode, PollId, SourceEngine, Watch};
 use crate::schedule::UnixMs;
 
 /// What a source's engine needs a statement to look like.
@@ -13,6 +13,20 @@ pub struct Shape {
     pub quote: Option<char>,
     /// Whether instants are written with `T` and `Z`; otherwise with a space and nothing, in UTC.
     pub zulu: bool,
+}
+
+impl Shape {
+    /// What an engine needs.
+    pub fn of(engine: SourceEngine) -> Shape {
+        let (quote, zulu) = match engine {
+            // SQLite's own functions write instants with a space, and compare them as text.
+            SourceEngine::Sqlite => (Some('"'), false),
+            SourceEngine::Postgres => (Some('"'), true),
+            SourceEngine::Mysql => (Some('`'), false),
+            SourceEngine::Exec => (None, true),
+        };
+        Shape { quote, zulu }
+    }
 }
 
 /// What is known when a poll begins.
@@ -82,11 +96,20 @@ fn bound(watch: &Watch, memory: &Memory) -> Option<Vec<Cell>> {
     if let Some(first) = back.first_mut() {
         *first = before(first, watch.lookback_ids, watch.lookback_ms);
     }
-    match &memory.floor {
-        Some(Floor::Start) => None,
-        Some(Floor::At(floor)) if compare_keys(floor, &back).is_lt() => Some(floor.clone()),
-        _ => Some(back),
-    }
+    let back = match &memory.floor {
+        Some(Floor::Start) => return memory.began.clone(),
+        Some(Floor::At(floor)) if compare_keys(floor, &back).is_lt() => floor.clone(),
+        _ => back,
+    };
+    let too_far = |began: &&Vec<Cell>| compare_keys(&back, began).is_lt();
+    Some(
+        memory
+            .began
+            .as_ref()
+            .filter(too_far)
+            .unwrap_or(&back)
+            .clone(),
+    )
 }
 
 fn builtins(watch: &Watch, cursor: Option<&[Cell]>, asked: &Asked<'_>) -> Vec<(String, Cell)> {
@@ -119,6 +142,26 @@ fn builtins(watch: &Watch, cursor: Option<&[Cell]>, asked: &Asked<'_>) -> Vec<(S
     // What somebody bound to such a name himself stands.
     values.retain(|(name, _)| !watch.params.iter().any(|(own, _)| own == name));
     values
+}
+
+/// The names a query may have without any value being given for them.
+pub fn builtin_names(watch: &Watch) -> Vec<String> {
+    let plain = Watch {
+        params: Vec::new(),
+        ..watch.clone()
+    };
+    let asked = Asked {
+        poll: PollId(0),
+        now: 0,
+        last_ok: None,
+        shape: Shape {
+            quote: None,
+            zulu: true,
+        },
+        names: &[],
+    };
+    let values = builtins(&plain, None, &asked);
+    values.into_iter().map(|(name, _)| name).collect()
 }
 
 fn instant(ms: UnixMs, zulu: bool) -> String {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::model::{Overlap, Policy, RunId, RunState, format_duration};
 use crate::schedule::{UnixMs, describe};
-use crate::store::{Result, RunFilter, RunRow};
-use crate::tui::data::{Chosen, Data, Day, JobDetail, RunDetail};
+use crate::store::{PollFilter, PollRow, Result, RunFilter, RunRow};
+use crate::tui::data::{Chosen, Data, Day, JobDetail, PollLine, RunDetail};
 use crate::tui::feed::look::{Look, add};
 use crate::tui::filter::Filter;
 use crate::tui::screens::runs::subject;
@@ -25,6 +25,9 @@ const THROUGH: usize = 20_000;
 
 /// Runs of one job that are listed, and changes of its definition.
 const LISTED: usize = 24;
+
+/// Runs of one poll that are named.
+const NAMED: usize = 500;
 
 /// Fires counted in a week; a grid of more says no more.
 const COUNTED: usize = 200_000;
@@ -62,6 +65,23 @@ impl Look<'_> {
         }
         found.truncate(wanted.limit);
         Ok((found, true))
+    }
+
+    /// The newest polls of a watch, with the runs they made.
+    pub fn polls(&self, watch: &str, limit: usize) -> Result<Vec<PollLine>> {
+        let polls = self.store.polls(&PollFilter {
+            watch: Some(watch.to_owned()),
+            limit,
+            ..PollFilter::default()
+        })?;
+        let line = |poll: PollRow| {
+            let runs = match poll.runs {
+                0 => Vec::new(),
+                _ => self.store.runs_of_poll(poll.poll, NAMED)?,
+            };
+            Ok(PollLine { poll, runs })
+        };
+        polls.into_iter().map(line).collect()
     }
 
     /// What a question about a job has to say.

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use crate::model::{RunId, RunState};
 use crate::schedule::{UnixMs, Zone};
-use crate::store::{CellCount, Result, RunFilter, RunRow, Store};
+use crate::store::{CellCount, LastEnd, Result, RunFilter, RunRow, Store};
 use crate::tui::data::{Bar, Data, Day, JobLine, Live, LogLine, LogPage, NextFire, Why};
 use crate::tui::feed::definitions::Definitions;
 use crate::tui::feed::or_nothing;
+use crate::tui::feed::rules::Rules;
 use crate::tui::sources::{Facts, Place};
 use crate::tui::want::Want;
 use crate::view::Daemon;
 use crate::view::items::{missed_state, took_ms};
-use crate::view::status::status;
+use crate::view::status::status_beside;
+use crate::view::watches::views;
 use crate::view::workers::{Pace, pace};
 
 /// Runs that wait, at most so many of them.
@@ -47,12 +49,19 @@ impl Look<'_> {
     ///
     /// # Errors
     /// Those of reading.
-    pub fn common(&self, definitions: &mut Definitions, facts: &Facts<'_>) -> Result<Data> {
+    pub fn common(
+        &self,
+        definitions: &mut Definitions,
+        rules: &mut Rules,
+        facts: &Facts<'_>,
+    ) -> Result<Data> {
         let (store, now) = (self.store, self.now);
         definitions.refresh(store, self.zone, now)?;
+        let recorded = rules.recorded(store, now)?;
+        let daemon = self.daemon.clone();
         let mut data = Data {
             read_at: now,
-            status: Some(status(store, self.daemon.clone(), self.zone, now)?),
+            status: Some(status_beside(recorded, store, daemon, self.zone, now)?),
             live: self.live()?,
             recent: store.ended_last(LISTED)?,
             next: self.next()?,
@@ -105,6 +114,13 @@ impl Look<'_> {
         if let Some(wanted) = &want.runs {
             (data.runs, data.more_runs) = self.runs(wanted, data)?;
         }
+        if want.watches {
+            data.watches = views(store, self.daemon, now)?;
+        }
+        data.polls = match &want.polls {
+            Some((watch, limit)) => Some((watch.clone(), self.polls(watch, *limit)?)),
+            None => None,
+        };
         data.chosen = match &want.chosen {
             Some(job) => self.chosen(job)?,
             None => None,
@@ -191,8 +207,12 @@ impl Look<'_> {
             .collect())
     }
 
-    fn day(&self, definitions: &Definitions) -> Result<Day> {
-        let mut day = definitions.day.clone();
+    /// The day so far, and what is planned in it.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn day(&self, definitions: &Definitions) -> Result<Day> {
+        let mut day = definitions.day_from(self.now);
         for count in self.store.cells(day.from, day.cell_ms)? {
             add(&mut day, &count);
         }
@@ -201,11 +221,7 @@ impl Look<'_> {
 
     fn jobs(&self, data: &Data) -> Result<Vec<JobLine>> {
         let next: HashMap<String, UnixMs> = self.store.next_by_job()?.into_iter().collect();
-        let ended = self.store.latest_ended(self.now)?;
-        let mut last: HashMap<String, RunRow> = ended
-            .into_iter()
-            .map(|run| (run.job.clone(), run))
-            .collect();
+        let last: HashMap<String, LastEnd> = self.store.last_ends()?.into_iter().collect();
         let mut running: HashMap<&str, usize> = HashMap::new();
         for live in data
             .live
@@ -220,7 +236,7 @@ impl Look<'_> {
         }
         let fill = |line: &JobLine| JobLine {
             next_at: next.get(&line.name).copied(),
-            last: last.remove(&line.name),
+            last: last.get(&line.name).copied(),
             running: running.get(line.name.as_str()).copied().unwrap_or(0),
             missed: missed.get(line.name.as_str()).copied().unwrap_or(0),
             ..line.clone()

@@ -5,6 +5,7 @@
 mod definitions;
 mod details;
 mod look;
+mod rules;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
@@ -16,6 +17,7 @@ use crate::schedule::Zone;
 use crate::store::{Result, Store};
 use crate::tui::data::Data;
 use crate::tui::feed::definitions::Definitions;
+use crate::tui::feed::rules::Rules;
 use crate::tui::message::Message;
 use crate::tui::sources::{Facts, Place};
 use crate::tui::want::Want;
@@ -93,6 +95,7 @@ pub struct Feed<'a> {
     facts: Facts<'a>,
     open: Option<Open>,
     definitions: Definitions,
+    rules: Rules,
     want: Want,
     data: Data,
     daemon: Daemon,
@@ -115,6 +118,7 @@ impl<'a> Feed<'a> {
             facts,
             open: None,
             definitions: Definitions::default(),
+            rules: Rules::default(),
             want: Want::default(),
             data: Data::default(),
             daemon: Daemon::default(),
@@ -143,6 +147,9 @@ impl<'a> Feed<'a> {
                 if changed || stale || asked {
                     asked = false;
                     let began = self.clock.now().mono;
+                    if changed {
+                        self.rules.forget();
+                    }
                     self.read(changed || stale);
                     read_at = self.clock.now().mono;
                     rest = (read_at - began) * (SHARE - 1);
@@ -153,8 +160,14 @@ impl<'a> Feed<'a> {
                 workers_at = now;
                 let _ = to.send(Message::Data(Box::new(self.data.clone())));
             }
+            if self.definitions.is_partial() && self.find_fires() {
+                let _ = to.send(Message::Data(Box::new(self.data.clone())));
+            }
             let lively = now - changed_at < LIVELY_MS || self.follows();
-            let wait = LOOK[usize::from(!lively)];
+            let wait = match self.definitions.is_partial() {
+                true => 0,
+                false => LOOK[usize::from(!lively)],
+            };
             match wire.wait(Duration::from_millis(wait.unsigned_abs())) {
                 None => return,
                 Some(None) => {}
@@ -176,6 +189,7 @@ impl<'a> Feed<'a> {
             self.has_changed();
         }
         self.read(true);
+        while self.definitions.is_partial() && !self.find_fires() {}
         (self.data.clone(), self.daemon.clone())
     }
 
@@ -262,6 +276,32 @@ impl<'a> Feed<'a> {
         known != (self.data.log.clone(), self.data.workers.clone())
     }
 
+    /// Finds the fires of the day of some more schedules. Whether all are found now.
+    fn find_fires(&mut self) -> bool {
+        let Some(open) = &self.open else {
+            return true;
+        };
+        if let Err(e) = self.definitions.go_on(&open.store, &self.zone) {
+            self.data.error = Some(e.to_string());
+            return true;
+        }
+        if self.definitions.is_partial() {
+            return false;
+        }
+        let look = look::Look {
+            store: &open.store,
+            zone: &self.zone,
+            now: self.clock.now().wall,
+            daemon: &self.daemon,
+            want: &self.want,
+        };
+        match look.day(&self.definitions) {
+            Ok(day) => self.data.day = day,
+            Err(e) => self.data.error = Some(e.to_string()),
+        }
+        true
+    }
+
     /// Reads all, or only what the screen needs beside what was read before.
     fn read(&mut self, all: bool) {
         let Some(open) = &self.open else {
@@ -275,19 +315,21 @@ impl<'a> Feed<'a> {
             daemon: &self.daemon,
             want: &self.want,
         };
-        let mut data = if all || self.data.status.is_none() {
-            look.common(&mut self.definitions, &self.facts)
-        } else {
-            let mut data = self.data.clone();
-            data.error = None;
+        let read = open.store.at_one_moment(|| {
+            let mut data = if all || self.data.status.is_none() {
+                look.common(&mut self.definitions, &mut self.rules, &self.facts)?
+            } else {
+                Data {
+                    error: None,
+                    ..self.data.clone()
+                }
+            };
+            if let Err(e) = look.wanted(&mut data, &mut self.facts) {
+                data.error = Some(e.to_string());
+            }
             Ok(data)
-        };
-        if let Ok(data) = &mut data
-            && let Err(e) = look.wanted(data, &mut self.facts)
-        {
-            data.error = Some(e.to_string());
-        }
-        match data {
+        });
+        match read {
             Ok(data) => self.data = data,
             Err(e) => self.data.error = Some(e.to_string()),
         }

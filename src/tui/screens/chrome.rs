@@ -142,7 +142,14 @@ fn count(state: &State, tab: Tab) -> Option<(String, Role)> {
     let status = state.data.status.as_ref()?;
     let number = |n: i64| Some((n.to_string(), Role::Plain));
     match tab {
-        Tab::Overview | Tab::Watches | Tab::Logs => None,
+        Tab::Overview | Tab::Logs => None,
+        Tab::Watches => {
+            let odd = status.attention.iter().filter(|a| a.watch.is_some());
+            match odd.count() {
+                0 => None,
+                n => Some((n.to_string(), Role::Warn)),
+            }
+        }
         Tab::Jobs => number(status.counts.jobs),
         Tab::Runs => number(status.counts.running + status.counts.queued),
         Tab::Missed => {
@@ -219,7 +226,30 @@ fn field(pen: &mut Pen<'_>, y: usize, head: &str, text: &str, error: Option<&str
 
 /// The keys that do something here, the most useful first.
 fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
-    let mut hints: Vec<(&str, &str)> = match state.page() {
+    let mut hints = of_page(state);
+    if state.is_read_only() {
+        let acts = ["a", "c", "C", "R", "K", "r", "p", "e", "D", "Space"];
+        hints.retain(|(key, _)| !acts.contains(key));
+    }
+    if !state.stack.is_empty() {
+        hints.push(("Esc", "back"));
+    }
+    hints.extend([("/", "filter"), (":", "cmd"), ("q", "quit")]);
+    hints
+}
+
+fn on_watches(enter: &'static str) -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("Enter", enter),
+        ("p", "poll now"),
+        ("d", "dry run"),
+        ("Space", "pause"),
+        ("R", "reset"),
+    ]
+}
+
+fn of_page(state: &State) -> Vec<(&'static str, &'static str)> {
+    match state.page() {
         Page::Tab(Tab::Overview) => vec![
             ("Enter", "open"),
             ("a", "ack"),
@@ -255,7 +285,9 @@ fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
             ("K", "kill"),
             ("D", "drain"),
         ],
-        Page::Tab(Tab::Watches | Tab::Logs) => vec![],
+        Page::Tab(Tab::Watches) => on_watches("polls"),
+        Page::Watch(_) => on_watches("run"),
+        Page::Tab(Tab::Logs) => vec![],
         Page::Job(_) => vec![
             ("r", "run"),
             ("R", "retry"),
@@ -273,14 +305,5 @@ fn hints(state: &State) -> Vec<(&'static str, &'static str)> {
             ("Y", "copy incident"),
         ],
         Page::Log(..) => vec![("f", "follow"), ("w", "wrap"), ("|", "pager")],
-    };
-    if state.is_read_only() {
-        let acts = ["a", "c", "C", "R", "K", "r", "p", "e", "D"];
-        hints.retain(|(key, _)| !acts.contains(key));
     }
-    if !state.stack.is_empty() {
-        hints.push(("Esc", "back"));
-    }
-    hints.extend([("/", "filter"), (":", "cmd"), ("q", "quit")]);
-    hints
 }

@@ -9,7 +9,6 @@ use crate::tui::screens::{lanes, listing};
 use crate::tui::state::{RowId, State};
 use crate::tui::theme::{self, Role};
 use crate::tui::words::{HEIGHTS, coming, past};
-use crate::view::items::took_ms;
 use crate::view::words::{is_failure, outcome as word_of};
 
 const COLUMNS: [Column; 7] = [
@@ -39,8 +38,7 @@ pub fn ids(state: &State) -> Vec<RowId> {
     match list.sort {
         1 => jobs.sort_by(|a, b| a.schedule.cmp(&b.schedule)),
         2 => jobs.sort_by_key(|job| rank(job)),
-        3 => jobs
-            .sort_by_key(|job| std::cmp::Reverse(job.last.as_ref().and_then(|run| run.ended_at))),
+        3 => jobs.sort_by_key(|job| std::cmp::Reverse(job.last.map(|end| end.ended_at))),
         4 => jobs.sort_by_key(|job| job.next_at.unwrap_or(i64::MAX)),
         _ => {}
     }
@@ -70,19 +68,19 @@ fn subject<'a>(job: &'a JobLine, words: &'a [&'a str]) -> Subject<'a> {
     let last = job.last.as_ref();
     Subject {
         name: &job.name,
-        state: last.map(|run| run.state),
+        state: last.map(|end| RunState::Ended(end.outcome)),
         words,
         tags: &job.tags,
         queue: Some(&job.queue),
-        by: last.map(|run| run.origin.as_str()),
-        at: last.and_then(|run| run.ended_at),
-        took_ms: last.and_then(took_ms),
+        by: last.map(|end| end.origin.as_str()),
+        at: last.map(|end| end.ended_at),
+        took_ms: last.and_then(|end| Some((end.ended_at - end.started_at?).max(0))),
     }
 }
 
 /// Whether somebody should look at it.
 pub fn is_problem(job: &JobLine) -> bool {
-    let failed = job.last.as_ref().and_then(|run| run.state.outcome());
+    let failed = job.last.map(|end| end.outcome);
     job.error.is_some() || job.missed > 0 || failed.is_some_and(is_failure)
 }
 
@@ -142,10 +140,7 @@ fn cells(state: &State, job: &JobLine) -> Vec<Cell> {
         cell(&job.name, Role::Plain),
         cell(&job.schedule, Role::Dim),
         last(job),
-        cell(
-            past(state, job.last.as_ref().and_then(|r| r.ended_at)),
-            Role::Dim,
-        ),
+        cell(past(state, job.last.map(|end| end.ended_at)), Role::Dim),
         next(state, job),
         times(shown),
         percent(bars),
@@ -165,7 +160,7 @@ fn last(job: &JobLine) -> Cell {
     if job.missed > 0 {
         return cell("! MISSED", Role::Warn);
     }
-    match job.last.as_ref().and_then(|run| run.state.outcome()) {
+    match job.last.map(|end| end.outcome) {
         Some(outcome) => {
             let (sign, role) = theme::outcome(outcome);
             cell(format!("{sign} {}", word_of(outcome)), role)
@@ -239,13 +234,4 @@ fn draw_lanes(state: &State, pen: &mut Pen<'_>) {
             lanes::lane(state, pen, &lanes::fit(day, room), x, y);
         }
     });
-}
-
-/// Whether a run of it is alive.
-pub fn is_alive(job: &JobLine) -> bool {
-    job.running > 0
-        || job
-            .last
-            .as_ref()
-            .is_some_and(|r| r.state == RunState::Running)
 }

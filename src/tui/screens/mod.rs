@@ -9,11 +9,12 @@ pub mod log;
 pub mod missed;
 mod modal;
 pub mod overview;
+pub mod polls;
 pub mod run;
 pub mod runs;
 pub mod text;
 mod tiny;
-mod watches;
+pub mod watches;
 mod why;
 pub mod workers;
 
@@ -59,13 +60,14 @@ fn draw_page(state: &State, pen: &mut Pen<'_>) {
         Page::Tab(Tab::Runs) => runs::draw(state, pen),
         Page::Tab(Tab::Missed) => missed::draw(state, pen),
         Page::Tab(Tab::Workers) => workers::draw(state, pen),
-        Page::Tab(Tab::Watches) => watches::draw(pen),
+        Page::Tab(Tab::Watches) => watches::draw(state, pen),
         Page::Tab(Tab::Logs) => {
             pen.rule(0, &[("LOGS", Role::Head)], "");
             let text = "no run is chosen: go to one and press l";
             pen.text(2, 1, 60, text, Role::Dim);
         }
         Page::Log(run, _) => log::draw(state, run, pen),
+        Page::Watch(watch) => polls::draw(state, &watch, pen),
         Page::Job(_) | Page::Run(_) => text::draw(pen, &lines(state), state.list().offset),
     }
 }
@@ -75,6 +77,6 @@ pub fn lines(state: &State) -> Vec<text::Line> {
     match state.page() {
         Page::Job(job) => job::lines(state, &job),
         Page::Run(run) => run::lines(state, run),
-        Page::Tab(_) | Page::Log(..) => Vec::new(),
+        Page::Tab(_) | Page::Log(..) | Page::Watch(_) => Vec::new(),
     }
 }

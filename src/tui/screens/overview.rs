@@ -89,7 +89,10 @@ pub fn ids(state: &State) -> Vec<RowId> {
 
 /// What an alert is called.
 pub fn alert_id(alert: &Attention) -> RowId {
-    RowId::Alert(alert.what, alert.job.clone(), alert.run)
+    match &alert.watch {
+        Some(watch) => RowId::WatchAlert(alert.what, watch.clone()),
+        None => RowId::Alert(alert.what, alert.job.clone(), alert.run),
+    }
 }
 
 fn alerts(state: &State) -> &[Attention] {

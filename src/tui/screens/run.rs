@@ -11,7 +11,7 @@ use crate::tui::theme::{self, Role};
 use crate::tui::words::{bar, coming, of_day, of_pace, on_clock};
 use crate::view::items::{late_ms, took_ms, worker};
 use crate::view::time::{in_full, span};
-use crate::view::words::{detail, state as word_of};
+use crate::view::words::{detail, made_by, state as word_of};
 
 /// The lines of it.
 pub fn lines(state: &State, run: RunId) -> Vec<Line> {
@@ -55,6 +55,7 @@ fn head(state: &State, of: &RunDetail) -> Vec<Line> {
         ]),
     ];
     let by = match (&run.origin_ref, &of.requested_by) {
+        (Some(of), _) if run.watch.is_some() => format!("{}, poll {of}", made_by(run)),
         (Some(of), _) => format!("{} of {of}", run.origin),
         (None, Some(by)) => format!("{}, asked for by {by}", run.origin),
         (None, None) => run.origin.to_string(),

@@ -77,13 +77,11 @@ pub fn find<'a>(state: &'a State, id: &RowId) -> Option<&'a RunRow> {
     let live = data.live.iter().map(|live| &live.run);
     let detail = data.run.iter().map(|detail| &detail.run);
     let of_job = data.job.iter().flat_map(|job| &job.runs);
-    let last = data.jobs.iter().filter_map(|job| job.last.as_ref());
     let mut all = live
         .chain(detail)
         .chain(of_job)
         .chain(&data.runs)
-        .chain(&data.recent)
-        .chain(last);
+        .chain(&data.recent);
     all.find(|run| run.run == *number)
 }
 

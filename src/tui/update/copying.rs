@@ -2,9 +2,9 @@
 
 use crate::tui::message::Effect;
 use crate::tui::screens::run::incident;
-use crate::tui::screens::runs;
+use crate::tui::screens::{runs, watches};
 use crate::tui::state::{Kind, Page, RowId, State};
-use crate::tui::want::{job_of, run_of};
+use crate::tui::want::{job_of, run_of, watch_of};
 use crate::view::text::clean_all;
 use crate::view::words::{detail, state as word_of};
 
@@ -17,7 +17,9 @@ pub fn id(state: &mut State) -> Vec<Effect> {
         (Page::Job(_), _) | (Page::Tab(_), Some(RowId::Job(_) | RowId::Next(..))) => None,
         _ => run_of(state),
     };
-    let text = run.map(|run| run.to_string()).or_else(|| job_of(state));
+    let run = run.filter(|_| watch_of(state).is_none());
+    let text = run.map(|run| run.to_string());
+    let text = text.or_else(|| watch_of(state)).or_else(|| job_of(state));
     copy(state, text)
 }
 
@@ -51,6 +53,18 @@ fn row(state: &State) -> Option<String> {
                 .find(|a| a.what == *what && a.job == *job && a.run == *run)?;
             let job = job.as_deref().unwrap_or("-");
             Some(format!("{what} {job}: {} ({})", alert.text, alert.hint))
+        }
+        RowId::Watch(watch) => {
+            let view = watches::find(state, watch)?;
+            let (health, error) = (&view.health, view.error().unwrap_or_default());
+            Some(format!("watch {watch} {} {error}", health.state))
+        }
+        RowId::WatchAlert(what, watch) => {
+            let alerts = &state.data.status.as_ref()?.attention;
+            let alert = alerts
+                .iter()
+                .find(|a| a.what == *what && a.watch.as_ref() == Some(watch))?;
+            Some(format!("{what} {watch}: {} ({})", alert.text, alert.hint))
         }
         id @ RowId::Run(_) => {
             let run = runs::find(state, id)?;

@@ -5,13 +5,14 @@ use crate::tui::keymap::Deed;
 use crate::tui::message::Effect;
 use crate::tui::screens::{missed, runs};
 use crate::tui::state::{Confirm, Modal, Page, RowId, State, Tab};
+use crate::tui::update::watch_deeds;
 use crate::tui::want::{job_of, run_of};
 use crate::tui::words::coming;
 use crate::view::time::{rfc3339, short, span};
 
 /// Does it, or asks.
 pub fn deed(state: &mut State, deed: Deed) -> Vec<Effect> {
-    if deed != Deed::Explain && state.is_read_only() {
+    if !matches!(deed, Deed::Explain | Deed::Try) && state.is_read_only() {
         let why = if state.is_down() {
             "the daemon does not answer: nothing is changed from here; the commands still work"
         } else {
@@ -33,7 +34,7 @@ pub fn deed(state: &mut State, deed: Deed) -> Vec<Effect> {
             None => nothing(state, "no job is chosen"),
         },
         Deed::Drain => drain(state),
-        Deed::Poll => nothing(state, "there is no watch to poll"),
+        Deed::Poll | Deed::Try | Deed::PauseWatch | Deed::Reset => watch_deeds::deed(state, deed),
         Deed::Explain => explain(state),
     }
 }
@@ -62,7 +63,7 @@ fn jobs(state: &State) -> Vec<String> {
             RowId::Job(job) | RowId::Next(job, _) | RowId::Missed(job, ..) => Some(job.clone()),
             RowId::Alert(_, job, _) => job.clone(),
             RowId::Run(_) => runs::find(state, id).map(|run| run.job.clone()),
-            RowId::Worker(_) => None,
+            RowId::Worker(_) | RowId::Watch(_) | RowId::Poll(_) | RowId::WatchAlert(..) => None,
         })
         .collect();
     jobs.sort();

@@ -2,10 +2,10 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::tui::keymap::{Wish, wish};
+use crate::tui::keymap::{Wish, wish, wish_on_watches};
 use crate::tui::message::Effect;
 use crate::tui::screens::{CHROME, jobs, log, runs};
-use crate::tui::state::{Input, Kind, Modal, Page, RowId, State, Tab, Times};
+use crate::tui::state::{Input, Kind, List, Modal, Page, RowId, State, Tab, Times};
 use crate::tui::update::{copying, deeds, modals};
 use crate::tui::want::{job_of, run_of};
 
@@ -19,7 +19,9 @@ pub fn key(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     if state.modal.is_some() {
         return modals::key(state, key);
     }
-    match wish(key) {
+    let on_watches = matches!(state.kind(), Kind::Watch | Kind::Tab(Tab::Watches));
+    let own = on_watches.then(|| wish_on_watches(key)).flatten();
+    match own.or_else(|| wish(key)) {
         Some(wish) => carry_out(state, wish),
         None => Vec::new(),
     }
@@ -108,7 +110,7 @@ pub fn go_by(state: &mut State, by: i64) {
             state.log.top = moved(state.log.top).min(last);
             state.log.follow = by > 0 && state.log.top == last;
         }
-        Kind::Tab(_) => {
+        Kind::Tab(_) | Kind::Watch => {
             let list = state.list_mut();
             list.at = moved(list.at).min(list.ids.len().saturating_sub(1));
         }
@@ -120,9 +122,12 @@ fn open(state: &mut State) {
     let next = match state.page() {
         Page::Run(_) => job_page(state),
         Page::Log(run, _) => Some(Page::Run(run)),
-        Page::Job(_) => run_of(state).map(Page::Run),
+        Page::Job(_) | Page::Watch(_) => run_of(state).map(Page::Run),
         Page::Tab(_) => match state.list().selected() {
             Some(RowId::Run(run) | RowId::Alert(_, _, Some(run))) => Some(Page::Run(*run)),
+            Some(RowId::Watch(watch) | RowId::WatchAlert(_, watch)) => {
+                Some(Page::Watch(watch.clone()))
+            }
             Some(RowId::Worker(_)) => run_of(state).map(Page::Run),
             Some(_) => job_page(state),
             None => None,
@@ -141,6 +146,10 @@ pub fn push(state: &mut State, page: Page) {
     if matches!(state.kind(), Kind::Job | Kind::Run) {
         state.list_mut().offset = 0;
     }
+    // Another watch has other polls.
+    if state.kind() == Kind::Watch && known.is_none() {
+        *state.list_mut() = List::default();
+    }
 }
 
 fn back(state: &mut State) {
@@ -157,7 +166,9 @@ fn back(state: &mut State) {
 fn find(state: &mut State) {
     let text = match state.kind() {
         Kind::Log => state.log.search.clone(),
-        Kind::Tab(Tab::Jobs | Tab::Runs | Tab::Missed | Tab::Workers) => state.filter().to_owned(),
+        Kind::Tab(Tab::Jobs | Tab::Runs | Tab::Missed | Tab::Workers | Tab::Watches) => {
+            state.filter().to_owned()
+        }
         _ => {
             state.say(
                 "there is nothing to filter here; 2 shows the jobs, 3 the runs",

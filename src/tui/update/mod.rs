@@ -7,6 +7,7 @@ mod modals;
 mod mouse;
 mod palette;
 mod settle;
+mod watch_deeds;
 
 use ratatui::crossterm::event::KeyEventKind;
 

@@ -31,7 +31,7 @@ pub fn carry_out(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
     match verb.as_str() {
         "top" | "tui" => return Err("you are in it".to_owned()),
         "daemon" => return Err("a daemon outlives the dashboard: start it in a shell".to_owned()),
-        verb if state.is_read_only() && !LOOKING.contains(&verb) => {
+        verb if state.is_read_only() && !only_looks(verb, &argv) => {
             return Err("read-only: nothing may be changed".to_owned());
         }
         _ => {}
@@ -43,6 +43,15 @@ pub fn carry_out(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
     }])
 }
 
+/// Verbs of sources and watches that only look.
+const LOOKING_THERE: [&str; 6] = ["ls", "list", "show", "polls", "test", "tail"];
+
+fn only_looks(verb: &str, argv: &[String]) -> bool {
+    let second = argv.get(1).map_or("", String::as_str);
+    let nested = matches!(verb, "watch" | "source") && LOOKING_THERE.contains(&second);
+    nested || LOOKING.contains(&verb)
+}
+
 /// Whether a command goes on until it is ended, or needs the terminal.
 fn goes_on(argv: &[String]) -> bool {
     let has = |words: &[&str]| argv.iter().any(|word| words.contains(&word.as_str()));
@@ -52,6 +61,7 @@ fn goes_on(argv: &[String]) -> bool {
         "logs" | "events" => has(&["-f", "--follow"]),
         "status" => has(&["--watch"]),
         "wait" | "demo" => true,
+        "watch" => has(&["tail"]),
         _ => false,
     }
 }

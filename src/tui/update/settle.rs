@@ -1,7 +1,9 @@
 //! After every message: lists are made anew from what is known, and the cursor stays on its row.
 
 use crate::model::RunId;
-use crate::tui::screens::{CHROME, jobs, lines, log, missed, overview, runs, workers};
+use crate::tui::screens::{
+    CHROME, jobs, lines, log, missed, overview, polls, runs, watches, workers,
+};
 use crate::tui::sources::Place;
 use crate::tui::state::{List, Modal, Page, RowId, State, Tab};
 
@@ -23,7 +25,9 @@ pub fn settle(state: &mut State) {
         Page::Tab(Tab::Runs) => (runs::ids(state), body.saturating_sub(2).max(1)),
         Page::Tab(Tab::Missed) => (missed::ids(state), missed::shown(state, body)),
         Page::Tab(Tab::Workers) => (workers::ids(state), workers::shown(state, body)),
-        Page::Tab(Tab::Watches | Tab::Logs) => (Vec::new(), 1),
+        Page::Tab(Tab::Watches) => (watches::ids(state), watches::shown(state, body)),
+        Page::Tab(Tab::Logs) => (Vec::new(), 1),
+        Page::Watch(watch) => (polls::ids(state, &watch), polls::shown(state, &watch, body)),
         Page::Job(_) | Page::Run(_) => {
             let last = lines(state).len().saturating_sub(body);
             let list = state.list_mut();
