@@ -1,6 +1,7 @@
 //! `crake doctor`: what is wrong, or about to be, and what to do about it.
 
 use crate::cli::context::Context;
+use crate::cli::cutover_state;
 use crate::cli::doctor_facts::gather;
 use crate::cli::error::CliError;
 use crate::view::doctor::{State, examine, items, write};
@@ -21,6 +22,7 @@ pub struct DoctorArgs {}
 /// # Errors
 /// Those of writing.
 pub fn doctor(ctx: &Context, _: DoctorArgs) -> Result<u8, CliError> {
+    cutover_state::settle(ctx);
     let checks = examine(&gather(ctx)?);
     ctx.answer(|| items(&checks), |out| write(&checks, out))?;
     let failed = checks.iter().any(|check| check.state == State::Fail);

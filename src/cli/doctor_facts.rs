@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::cli::alive;
 use crate::cli::context::Context;
+use crate::cli::cutover_state;
 use crate::cli::error::CliError;
 use crate::daemon::mend::{aside_of, copy_of};
 use crate::daemon::order::Host;
@@ -59,6 +60,9 @@ fn from_store(ctx: &Context, facts: &mut Facts) -> Result<(), CliError> {
     facts.store.faults = store.quick_check()?;
     facts.daemon = alive::daemon(ctx, &store)?;
     facts.alive_at = store.last_session()?.map(|session| session.alive_at);
+    let astray = cutover_state::astray(ctx, &store)?;
+    (facts.live_twice, facts.live_nowhere) = (astray.both, astray.neither);
+    facts.unsettled = [astray.unsettled, astray.unreadable].concat();
     let counts = store.counts(facts.now)?;
     facts.waiting = counts.jobs + counts.running + counts.queued;
     let mut in_force: BTreeMap<String, Vec<Armed>> = BTreeMap::new();

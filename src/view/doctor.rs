@@ -56,6 +56,12 @@ pub struct Facts {
     pub space: Option<(u64, u64)>,
     /// The processes of other crons.
     pub crons: Vec<i32>,
+    /// Jobs whose entries cron runs as well.
+    pub live_twice: Vec<String>,
+    /// Jobs whose entries nobody runs.
+    pub live_nowhere: Vec<String>,
+    /// Tables of which a change was begun, and whose files are neither old nor new, or cannot be read.
+    pub unsettled: Vec<String>,
 }
 
 /// What is known of the store's file.
@@ -303,6 +309,7 @@ fn space(facts: &Facts) -> Check {
 
 fn cron(facts: &Facts, jobs: &[JobFacts]) -> Check {
     let mut findings = Findings::of("cron");
+    entries(facts, &mut findings);
     let mut imported = jobs.iter().filter(|job| job.imported && job.in_force);
     let pids: Vec<String> = facts.crons.iter().map(i32::to_string).collect();
     let pids: Vec<&str> = pids.iter().map(String::as_str).collect();
@@ -324,6 +331,26 @@ fn cron(facts: &Facts, jobs: &[JobFacts]) -> Check {
             some(&pids)
         ),
     })
+}
+
+/// Imported entries that are not live in exactly one place.
+fn entries(facts: &Facts, findings: &mut Findings) {
+    fn named(jobs: &[String]) -> Vec<(&str, String)> {
+        jobs.iter().map(|job| (job.as_str(), job.clone())).collect()
+    }
+    let twice = named(&facts.live_twice);
+    findings.jobs(State::Fail, "cron runs it as well", &twice, "pause");
+    let nowhere = named(&facts.live_nowhere);
+    findings.jobs(
+        State::Fail,
+        "neither cron nor crake runs it",
+        &nowhere,
+        "resume",
+    );
+    for table in &facts.unsettled {
+        let what = format!("a change of {table} was begun and not ended");
+        findings.add(State::Fail, what, vec![format!("crake rollback {table}")]);
+    }
 }
 
 fn path(jobs: &[JobFacts]) -> Check {
