@@ -32,7 +32,7 @@ pub enum PollRound {
 
 impl PollRound {
     /// At the beginning.
-    pub fn new() -> PollRound {
+    pub fn begin() -> PollRound {
         PollRound::Watch(String::new())
     }
 

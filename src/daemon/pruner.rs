@@ -285,7 +285,7 @@ impl Pruner {
         // What is old enough says the round itself, but for a round somebody asked for.
         let plain = self.scope == Scope::default();
         let next = if done && plain {
-            Stage::Polls(PollRound::new())
+            Stage::Polls(PollRound::begin())
         } else if done {
             Stage::Files(None)
         } else {

@@ -71,8 +71,8 @@ fn is_done(field: &Field) -> bool {
         && field.instance.cell::<i64>(waiting) == Some(0)
 }
 
-#[test]
-fn watch_run_kills_of_core_and_poller_lose_no_row() {
+/// A table, a queue and a watch for each.
+fn watched() -> Field {
     let mut field = Field::quiet();
     field.put(
         "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT);
@@ -113,7 +113,11 @@ fn watch_run_kills_of_core_and_poller_lose_no_row() {
         "SELECT id FROM queue WHERE claim = :claim AND done = 0",
         &consume,
     );
-    let mut inserter = inserter(&field.instance.sandbox.path("shop.db"));
+    field
+}
+
+/// Kills core and poller in turn as it falls, until the rows are written. Says how often each.
+fn kill_until_written(field: &Field, inserter: &mut Child) -> [i32; 2] {
     let (mut dice, mut kills) = (Dice(7), [0, 0]);
     let last = mono() + LONGEST_MS;
     while inserter.try_wait().unwrap().is_none() || kills[0] + kills[1] < 6 {
@@ -135,6 +139,14 @@ fn watch_run_kills_of_core_and_poller_lose_no_row() {
             }
         }
     }
+    kills
+}
+
+#[test]
+fn watch_run_kills_of_core_and_poller_lose_no_row() {
+    let mut field = watched();
+    let mut inserter = inserter(&field.instance.sandbox.path("shop.db"));
+    let kills = kill_until_written(&field, &mut inserter);
     assert_eq!(end_of(&mut inserter), 0);
     within(LONGEST_MS, "everything is delivered", || {
         is_done(&field).then_some(())

@@ -1,5 +1,7 @@
 //! Watches that are told of changes: how soon their jobs start, and what happens when nobody tells.
 
+use crake::model::Cell;
+
 use crate::support::servers::{Kind, Server, fresh, shared};
 use crate::support::wait::{PATIENCE_MS, mono, until};
 use crate::support::watching::Field;
@@ -16,6 +18,18 @@ fn add_source(field: &Field, name: &str, server: &Server) {
     let dsn = server.dsn("");
     let file = secret.to_str().unwrap();
     sandbox.ok(&["source", "add", name, &dsn, "--password-file", file]);
+}
+
+/// From the change to the start of its run, of each row, milliseconds.
+fn delays(field: &Field, rows: &[Vec<Cell>]) -> Vec<i64> {
+    let one = |row: &Vec<Cell>| match row[..] {
+        [Cell::Int(id), Cell::Int(at)] => {
+            let sql = format!("SELECT started_at FROM run WHERE unique_key = 'orders:{id}'");
+            field.instance.cell::<i64>(&sql).unwrap() - at
+        }
+        ref other => panic!("{other:?}"),
+    };
+    rows.iter().map(one).collect()
 }
 
 #[test]
@@ -72,16 +86,7 @@ fn watch_run_a_notification_of_postgres_starts_a_run_at_once() {
         .put(&format!("SELECT id, at FROM {table} ORDER BY id"))
         .rows
         .rows;
-    let mut took: Vec<i64> = begun
-        .iter()
-        .map(|row| match row[..] {
-            [crake::model::Cell::Int(id), crake::model::Cell::Int(at)] => {
-                let sql = format!("SELECT started_at FROM run WHERE unique_key = 'orders:{id}'");
-                field.instance.cell::<i64>(&sql).unwrap() - at
-            }
-            ref other => panic!("{other:?}"),
-        })
-        .collect();
+    let mut took = delays(&field, &begun);
     took.sort_unstable();
     let p95 = took[took.len() * 95 / 100 - 1];
     eprintln!(
