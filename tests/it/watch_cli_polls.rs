@@ -181,7 +181,7 @@ fn watch_cli_skip_lets_a_blocked_watch_go_on() {
     );
     let memory = json!({"cursor": [{"int": 9}], "begun": true});
     let kept = json!({"version": 1, "memory": memory, "others": [],
-        "sighting": {"seen": [], "final_through": null}});
+        "sighting": {"fresh": [], "again": [], "sighted": [], "forget": "nothing"}});
     sql.execute("UPDATE poll SET held = ?1", [kept.to_string()])
         .unwrap();
     sandbox.ok(&["watch", "skip", "orders"]);
