@@ -19,11 +19,7 @@ const LEAK_MS: i64 = 3_600_000;
 ///
 /// # Errors
 /// Those of reading.
-pub(in crate::view) fn of_watches(
-    store: &Store,
-    daemon: &Daemon,
-    now: UnixMs,
-) -> Result<Vec<Attention>> {
+pub fn of_watches(store: &Store, daemon: &Daemon, now: UnixMs) -> Result<Vec<Attention>> {
     let views = standings(store, daemon, now)?;
     let mut found: Vec<Attention> = views
         .iter()

@@ -174,6 +174,8 @@ fn watch_cli_skip_lets_a_blocked_watch_go_on() {
     };
     let id = held.write(&sql);
     let run = held.run(&sql, id, "failed");
+    let doctor = sandbox.run(&["doctor"]).stdout;
+    assert!(doctor.contains("watches    "), "{doctor}");
     let listed = sandbox.items(&["watch", "ls"]);
     assert_eq!(
         (&listed[0]["held_poll"], &listed[0]["blocking_run"]),
