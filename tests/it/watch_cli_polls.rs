@@ -145,6 +145,7 @@ fn watch_cli_reset_begins_anew_and_forgets_what_hides_rows() {
     );
     let tried = sandbox.item(&["watch", "test", "orders"]);
     assert_eq!(tried["fresh_rows"], 2, "{tried}");
+    assert_eq!(tried["deliveries"][0]["delivery"], "orders:2..3", "{tried}");
     assert_eq!(sandbox.run(&["watch", "reset", "orders"]).code, 2);
     sandbox.ok(&words(&[
         "--query",
