@@ -15,6 +15,7 @@ mod cli_look;
 mod cli_names;
 mod cli_next;
 mod cli_queue;
+mod cli_status;
 mod cli_terms;
 mod cli_week;
 mod control_socket;
