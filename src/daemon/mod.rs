@@ -49,4 +49,5 @@ pub mod spawner;
 pub mod successor;
 pub mod transcript;
 pub mod ward;
+pub mod watching;
 pub mod zones;

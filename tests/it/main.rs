@@ -117,3 +117,5 @@ mod watch_cli_polls;
 mod watch_deliveries;
 mod watch_late_commits;
 mod watch_modes;
+mod watch_run_faults;
+mod watch_run_modes;

@@ -14,5 +14,6 @@ pub mod sides;
 pub mod ticking;
 pub mod volume;
 pub mod wait;
+pub mod watching;
 pub mod weather;
 pub mod world;
