@@ -73,7 +73,7 @@ fn same(a: &Attention, b: &Attention) -> bool {
 
 fn subject(a: &Attention) -> String {
     let what = a.what;
-    match a.watch.as_ref().or(a.job.as_ref()) {
+    match a.subject() {
         Some(name) => format!("{what} {name}"),
         None => what.to_owned(),
     }

@@ -104,6 +104,7 @@ mod support;
 mod tidy;
 mod top_frames;
 mod top_keys;
+mod top_night;
 mod top_sizes;
 mod top_tmux;
 mod top_watches;
