@@ -16,6 +16,7 @@ pub mod changes;
 pub mod chore;
 pub mod condition;
 pub mod core;
+pub mod crontabs;
 pub mod definition;
 pub mod ends;
 pub mod fact;

@@ -99,6 +99,21 @@ impl Store {
         Ok(note.is_some_and(|note| note.starts_with(&waits_for(run))))
     }
 
+    /// The run that failed for good, and is not being done again, of those a watch waits for.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn blocking_run(&self, watch: &str) -> Result<Option<RunId>> {
+        for (poll, of, held) in all_held(&self.conn)? {
+            if of == watch
+                && let Standing::Failed(run) = self.standing(poll, &held.others)?
+            {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
     fn standing(&self, poll: PollId, others: &[RunId]) -> Result<Standing> {
         let alive: bool = self
             .conn

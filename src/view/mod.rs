@@ -6,7 +6,7 @@
 pub mod attention;
 pub mod attention_daemon;
 mod attention_runs;
-mod attention_watches;
+pub mod attention_watches;
 pub mod audit;
 pub mod calendar;
 pub mod check;

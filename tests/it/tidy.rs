@@ -33,8 +33,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "clock", "schedule", "model", "crontab", "engine", "config", "store", "process",
-            "source", "control", "daemon", "view", "tui",
+            "clock", "crash", "schedule", "model", "crontab", "engine", "config", "store",
+            "process", "source", "control", "daemon", "view", "tui",
         ],
     ),
 ];

@@ -1,6 +1,7 @@
 //! What several tests share: a home of their own, waiting for a condition, a world made by hand.
 
 pub mod bench;
+pub mod corpus;
 pub mod facility;
 pub mod instance;
 pub mod lookout;
