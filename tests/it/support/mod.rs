@@ -13,6 +13,7 @@ pub mod seen;
 pub mod servers;
 pub mod sides;
 pub mod ticking;
+pub mod tmux;
 pub mod volume;
 pub mod wait;
 pub mod watching;
