@@ -196,7 +196,7 @@ fn write(
     root: &Path,
     done: &mut Done,
 ) -> Result<(), CliError> {
-    let at = takeover(ctx, table.observed && root == Path::new("/"));
+    let at = takeover(ctx, is_live(ctx, root, &table.source));
     let meta = std::fs::metadata(&table.source)?;
     let manifest = Manifest {
         source: table.source.clone(),
@@ -332,6 +332,12 @@ pub fn takeover(ctx: &Context, live: bool) -> UnixMs {
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
     (ctx.now().div_euclid(MINUTE) + 1) * MINUTE
+}
+
+/// Whether a cron of this host reads a file.
+pub fn is_live(ctx: &Context, root: &Path, source: &str) -> bool {
+    let found = import_source::at_place(ctx, root, Path::new(source), None);
+    found.live && root == Path::new("/")
 }
 
 fn diff(bytes: &[u8], ids: &BTreeMap<usize, String>) -> Vec<(String, String)> {
