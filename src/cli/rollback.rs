@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::context::Context;
-use crate::cli::cutover::{Done, answer, change, is_live, takeover};
+use crate::cli::cutover::{change, is_live, takeover};
+use crate::cli::cutover_answer::{Done, answer};
 use crate::cli::cutover_file;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::import_source;

@@ -56,7 +56,7 @@ proptest! {
         let lines = bytes.split_inclusive(|b| *b == b'\n').count();
         let ids: BTreeMap<usize, String> = (1..=lines)
             .filter(|line| chosen >> (line % 64) & 1 == 1)
-            .map(|line| (line, format!("{line:08x}")))
+            .map(|line| (line, format!("{:08x}", (line as u32).wrapping_mul(0x9e37_79b9))))
             .collect();
         let marked = put_marks(&bytes, &ids);
         let back = unmark(&marked, |_| true);
