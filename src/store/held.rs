@@ -16,8 +16,10 @@ pub(in crate::store) struct Held {
     /// The cursor and the like; nothing where it is as before.
     pub memory: Option<Memory>,
     /// Keys.
+    #[serde(default)]
     pub sighting: Sighting,
     /// Runs of earlier polls that stand for some of its own.
+    #[serde(default)]
     pub others: Vec<RunId>,
 }
 
