@@ -3,7 +3,7 @@
 //! The layers, each of which may name only those the table in `docs/architecture.md` lists for it
 //! (`tests/it/tidy.rs` holds them to it):
 //!
-//! `clock` · `crash` · `schedule` · `model` · `crontab` · `engine` · `config` · `store` · `process` ·
+//! `clock` · `crash` · `schedule` · `model` · `crontab` · `engine` · `letter` · `config` · `store` · `process` ·
 //! `source` · `control` · `daemon` · `view` · `tui` · `cli`
 
 pub mod cli;
@@ -14,6 +14,7 @@ pub mod crash;
 pub mod crontab;
 pub mod daemon;
 pub mod engine;
+pub mod letter;
 pub mod model;
 pub mod process;
 pub mod schedule;

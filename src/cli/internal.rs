@@ -42,6 +42,14 @@ pub fn internal(args: &[OsString]) -> Option<u8> {
             title("crake-poller");
             crate::daemon::poller::poller_main(std::sync::Arc::new(SystemClock))
         }
+        "__mail" => {
+            title("crake-mail");
+            Some(crate::process::mail_main(args.get(2..).unwrap_or_default()))
+        }
+        "__drain" => {
+            title("crake-drain");
+            Some(crate::process::drain_main())
+        }
         "__check" | "__copy" => Some(crate::cli::chore::chore(args.get(1..).unwrap_or_default())),
         other => other.starts_with("__").then(|| {
             let error = CliError::new(Kind::Usage, format!("unknown internal command {name}"));

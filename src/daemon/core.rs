@@ -6,6 +6,7 @@
 //! They share nothing but channels, a pulse and one line of text that says what is wrong.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -23,6 +24,7 @@ use crate::daemon::firing::{Firing, Seam};
 use crate::daemon::link::GOODBYE;
 use crate::daemon::lock::{make_dir, take_lock};
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
+use crate::daemon::mailer::{Bell, Mailer};
 use crate::daemon::opening::open_and_begin;
 use crate::daemon::order::Host;
 use crate::daemon::outputs::{Outputs, output_of};
@@ -103,6 +105,8 @@ pub struct Setup {
     pub paths: Paths,
     /// What this host adds to the environment of jobs.
     pub host: Host,
+    /// The program that mails what jobs kept from a crontab write.
+    pub sendmail: PathBuf,
     /// The zone of schedules that name none.
     pub zone: Zone,
     /// Most runs alive at once.
@@ -231,6 +235,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let pulse = Arc::new(Pulse::new(Arc::clone(&link)));
     let health = (Arc::default(), Arc::new(Condition::default()));
     let alarm = Alarm::new().map_err(wire)?;
+    let host = setup.host.clone();
     let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, SEAM);
     let mut hand = Hand(errand_tx.clone());
     firing.restart_unstarted(&begun.found.unstarted, &mut hand, parts.now.wall);
@@ -254,6 +259,11 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         &setup.paths,
     )
     .map_err(wire)?;
+    let (mail_tx, mail_rx) = std::sync::mpsc::channel();
+    let clock = Arc::clone(&setup.clock);
+    let mailer = Mailer::new(&setup.paths, &host, setup.sendmail, clock, mail_rx);
+    let mailer = named("mail", move || mailer.run());
+    let scribe = scribe.with_mail(mail_tx.clone());
     let spawner = named("spawner", move || spawner.run());
     let scribe = named("store", move || scribe.run());
     let (clock, spool) = (Arc::clone(&setup.clock), setup.paths.spool.clone());
@@ -281,6 +291,8 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     join(watching);
     keeper_tx.send(Keep::Stop(beats.wall()));
     join(scribe);
+    let _ = mail_tx.send(Bell::Stop);
+    join(mailer);
     errand_tx.send(Errand::Leave);
     join(spawner);
     // The lock still is ours, so nobody else can have bound the socket.

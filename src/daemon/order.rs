@@ -47,7 +47,7 @@ impl Host {
             shell: spec.shell.clone(),
             cwd: spec.cwd.clone().or(home),
             env,
-            stdin: stdin(run, spec),
+            stdin: stdin(run, spec).or_else(|| cron_input(spec)),
             stdin_file: run.input_path.clone(),
             umask: spec.umask.unwrap_or(0o022),
             timeout_ms: job.policy.timeout_ms,
@@ -57,6 +57,7 @@ impl Host {
             limits: spec.limits.clone(),
             login,
             verify: spec.verify.clone(),
+            cron: dialect(&spec.engine).map(str::to_owned),
         }
     }
 
@@ -75,10 +76,8 @@ impl Host {
                 set(name, value.as_str().into());
             }
         }
-        // crontab(5): LOGNAME cannot be set by a table.
-        let fixed = job.spec.engine != Engine::Native;
         for (name, value) in &job.spec.env {
-            if !(fixed && name == "LOGNAME") {
+            if !is_fixed(&job.spec.engine, name) {
                 set(name, value.clone());
             }
         }
@@ -132,6 +131,28 @@ impl Host {
         }
         base
     }
+}
+
+/// The cron whose rules hold.
+fn dialect(engine: &Engine) -> Option<&str> {
+    match engine {
+        Engine::Native => None,
+        Engine::Cron(dialect) => Some(dialect),
+    }
+}
+
+/// Whether a table cannot set a variable. Source: crontab(5), and both daemons as measured.
+pub fn is_fixed(engine: &Engine, name: &str) -> bool {
+    match dialect(engine) {
+        None => false,
+        Some("cronie") => name == "LOGNAME" || name == "USER",
+        Some(_) => name == "LOGNAME",
+    }
+}
+
+/// What a cron gives to a job that reads nothing: a pipe at its end, and no `/dev/null`.
+fn cron_input(spec: &Spec) -> Option<Raw> {
+    dialect(&spec.engine).map(|_| Raw::default())
 }
 
 /// What a run reads on standard input: its own, or what the definition gives to each.

@@ -1,6 +1,6 @@
 //! The store thread: the loop around the keeper.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use std::os::fd::OwnedFd;
 
@@ -16,6 +16,7 @@ use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell, timespec};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
+use crate::daemon::mailer::Bell;
 use crate::daemon::mend;
 use crate::daemon::pruner::{Pruner, Scope};
 use crate::daemon::spawner::Errand;
@@ -65,6 +66,8 @@ pub struct Scribe {
     untold: Vec<Note>,
     /// Not before this instant is the store made anew, milliseconds since boot.
     mend_at: i64,
+    /// Who is told that mail is owed.
+    mail: Option<mpsc::Sender<Bell>>,
 }
 
 impl Scribe {
@@ -108,7 +111,14 @@ impl Scribe {
             prune_at: now.boot + ALIVE_MS,
             untold: Vec::new(),
             mend_at: now.boot,
+            mail: None,
         })
+    }
+
+    /// Has what jobs kept from a crontab write mailed.
+    pub fn with_mail(mut self, mail: mpsc::Sender<Bell>) -> Scribe {
+        self.mail = Some(mail);
+        self
     }
 
     /// Records and looks until told to stop.
@@ -168,6 +178,12 @@ impl Scribe {
             self.firing.send(Tell::Fact(fact));
         }
         crash::point("before collect");
+        if !kept.collected.is_empty()
+            && let Some(mail) = &self.mail
+            && self.keeper.store().owes_mail().unwrap_or(true)
+        {
+            let _ = mail.send(Bell::Look);
+        }
         for fence in kept.collected {
             self.spawner.send(Errand::Collected(fence));
         }

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 
 use crate::model::{IoClass, IoNice, Raw};
+use crate::process::as_cron::elsewhere;
 use crate::process::form::{Failure, explain, fault_of_directory, forms};
 use crate::process::inherit::{close_files_but, default_signals};
 use crate::process::launch::{PAUSE, TRIES, is_passing};
@@ -96,6 +97,7 @@ fn prepare(prepared: Prepared, trouble: &OwnedFd) -> Result<Never, Failure> {
         let home = || user.dir.to_string_lossy().into_owned();
         order.cwd.get_or_insert_with(home);
     }
+    let order = elsewhere(&order).unwrap_or(order);
     if let Some(cwd) = &order.cwd {
         std::env::set_current_dir(cwd).map_err(|error| {
             let fault = fault_of_directory(cwd.as_ref()).unwrap_or(error);

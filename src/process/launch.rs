@@ -17,6 +17,7 @@ use rustix::io::{Errno, FdFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::model::Order;
+use crate::process::as_cron::elsewhere;
 use crate::process::form::{Failure, Form, explain, forms};
 use crate::process::oom;
 use crate::process::stage::{Backstops, Prepared};
@@ -32,8 +33,8 @@ pub(in crate::process) struct Launched {
     pub pid: i32,
     /// What it writes to standard output.
     pub out: OwnedFd,
-    /// What it writes to standard error.
-    pub err: OwnedFd,
+    /// What it writes to standard error, where that is not the same.
+    pub err: Option<OwnedFd>,
     /// Where its standard input is fed, when it has any.
     pub feed: Option<OwnedFd>,
     /// Where the stage before it says why it could not be executed; closed by the exec.
@@ -50,6 +51,8 @@ pub(in crate::process) fn launch(
     if backstops.need_stage(&order.limits) {
         return start_staged(order, marks, backstops);
     }
+    let settled = elsewhere(order);
+    let order = settled.as_ref().unwrap_or(order);
     let mut last = Failure {
         errno: Errno::INVAL.raw_os_error(),
         reason: "there is nothing to execute".to_owned(),
@@ -108,7 +111,7 @@ fn start_staged(
 /// Our ends of the job's standard files.
 struct Ends {
     out: OwnedFd,
-    err: OwnedFd,
+    err: Option<OwnedFd>,
     feed: Option<OwnedFd>,
 }
 
@@ -126,7 +129,17 @@ impl Ends {
 
 fn spawn(process: &mut Process, order: &Order) -> Result<(Ends, io::Result<Child>), Failure> {
     let (out, out_end) = output_pipe()?;
-    let (err, err_end) = output_pipe()?;
+    let (err, err_end) = match order.cron {
+        // A cron gives both to one file, so that what is written first is read first.
+        Some(_) => {
+            let again = out_end.try_clone();
+            (None, again.map_err(|e| Failure::new("pipe", &e))?)
+        }
+        None => {
+            let (err, err_end) = output_pipe()?;
+            (Some(err), err_end)
+        }
+    };
     process.process_group(0).stdout(out_end).stderr(err_end);
     let feed = match (&order.stdin_file, &order.stdin) {
         (Some(path), _) => {
