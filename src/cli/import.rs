@@ -334,7 +334,10 @@ impl TableRead {
 
 /// Tables whose output goes somewhere by mail, where there is no program for it.
 fn mail(table: &Table) -> impl Iterator<Item = Warning> + '_ {
-    let lines = table.lines.iter().filter(|_| !is_executable(SENDMAIL.as_ref()));
+    let lines = table
+        .lines
+        .iter()
+        .filter(|_| !is_executable(SENDMAIL.as_ref()));
     lines.filter_map(|line| match &line.kind {
         LineKind::Env { name, value, .. } if name == b"MAILTO" && !value.is_empty() => {
             Some(Warning {

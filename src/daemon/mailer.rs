@@ -259,7 +259,7 @@ impl Mailer {
                 }
             },
         };
-        if body.is_empty() {
+        if body.is_empty() || self.program.as_os_str().is_empty() {
             return Ok(Next::Not(None));
         }
         if !is_executable(&self.program) {

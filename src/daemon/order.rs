@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 
-use crate::model::{Command, Engine, Job, Order, Origin, Outcome, QueuedRun, Raw, Spec};
+use crate::model::{Command, Engine, Job, Limits, Order, Origin, Outcome, QueuedRun, Raw, Spec};
 use crate::schedule::UnixMs;
 
 /// What this host adds to the environment of jobs. Nothing of the daemon's own environment does.
@@ -54,7 +54,7 @@ impl Host {
             silence_ms: job.policy.silence_ms,
             kill_grace_ms: job.policy.kill_grace_ms,
             output_max: spec.output_max,
-            limits: spec.limits.clone(),
+            limits: self.limits(spec),
             login,
             verify: spec.verify.clone(),
             cron: dialect(&spec.engine).map(str::to_owned),
@@ -104,6 +104,15 @@ impl Host {
             set("CRAKE_ARGS", args.as_str().into());
         }
         env
+    }
+
+    /// The limits of a job. A cron run by root gives the jobs of root its groups as well.
+    fn limits(&self, spec: &Spec) -> Limits {
+        let mut limits = spec.limits.clone();
+        if self.user == "root" && spec.engine != Engine::Native {
+            limits.user.get_or_insert_with(|| self.user.clone());
+        }
+        limits
     }
 
     /// Where the programs of a job are looked for: the `PATH` it finds.

@@ -30,16 +30,22 @@ pub(in crate::process) fn surround(order: &mut Order) {
         },
         _ => vec![PAM_FILES[0].to_owned()],
     };
+    let mut found: Vec<(String, Raw)> = Vec::new();
     for file in files {
         // One that is not there sets nothing.
         let Ok(text) = std::fs::read(&file) else {
             continue;
         };
         for (name, value) in pam_variables(&text) {
-            let by_table = order.env.iter().any(|(known, _)| *known == name);
-            if !by_table && !order.login.contains(&name) {
-                order.env.push((name, value));
-            }
+            // What a later file says takes the place of what an earlier one said.
+            found.retain(|(known, _)| *known != name);
+            found.push((name, value));
+        }
+    }
+    for (name, value) in found {
+        let by_table = order.env.iter().any(|(known, _)| *known == name);
+        if !by_table && !order.login.contains(&name) {
+            order.env.push((name, value));
         }
     }
 }

@@ -77,6 +77,10 @@ fn prepare(prepared: Prepared, trouble: &OwnedFd) -> Result<Never, Failure> {
         backstops,
     } = prepared;
     default_signals();
+    if order.cron.is_some() {
+        // This process leads no group yet, so there is nothing that could refuse it.
+        rustix::process::setsid().map_err(|e| Failure::new("setsid", &e.into()))?;
+    }
     let limits = &order.limits;
     let user = match &limits.user {
         Some(name) => Some(look_up(name, limits)?),

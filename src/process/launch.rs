@@ -17,7 +17,6 @@ use rustix::io::{Errno, FdFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::model::Order;
-use crate::process::as_cron::elsewhere;
 use crate::process::form::{Failure, Form, explain, forms};
 use crate::process::oom;
 use crate::process::stage::{Backstops, Prepared};
@@ -48,11 +47,10 @@ pub(in crate::process) fn launch(
     marks: &[(&str, String)],
     backstops: &Backstops,
 ) -> Result<Launched, Failure> {
-    if backstops.need_stage(&order.limits) {
+    // A cron gives each job a session, which the stage begins.
+    if backstops.need_stage(&order.limits) || order.cron.is_some() {
         return start_staged(order, marks, backstops);
     }
-    let settled = elsewhere(order);
-    let order = settled.as_ref().unwrap_or(order);
     let mut last = Failure {
         errno: Errno::INVAL.raw_os_error(),
         reason: "there is nothing to execute".to_owned(),
@@ -140,7 +138,10 @@ fn spawn(process: &mut Process, order: &Order) -> Result<(Ends, io::Result<Child
             (Some(err), err_end)
         }
     };
-    process.process_group(0).stdout(out_end).stderr(err_end);
+    if order.cron.is_none() {
+        process.process_group(0);
+    }
+    process.stdout(out_end).stderr(err_end);
     let feed = match (&order.stdin_file, &order.stdin) {
         (Some(path), _) => {
             let file = File::open(path).map_err(|e| Failure::new("the input of the run", &e))?;

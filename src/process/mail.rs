@@ -22,6 +22,9 @@ use crate::process::inherit::{close_strange_files, default_signals};
 use crate::process::oom::unshielded;
 use crate::process::user::{become_user, look_up};
 
+/// Where a mail program finds others.
+const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// What is to be sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Mail {
@@ -117,13 +120,13 @@ fn send(program: &Path) -> Result<Never, Failure> {
         .args(letter.arguments(&user))
         .stdin(text)
         .env_clear();
-    if letter.dialect == "cronie" {
-        // Debian's cron gives its mail program no environment at all.
-        command.envs(
-            env.iter()
-                .map(|(name, value): &(String, Raw)| (name, value.to_os())),
-        );
-    }
+    // Debian's cron hands on its own environment. Ours may hold what is not for the user of a job.
+    let few = ["HOME", "LOGNAME", "SHELL"];
+    let given = env.iter();
+    let given =
+        given.filter(|(name, _)| letter.dialect == "cronie" || few.contains(&name.as_str()));
+    command.env("PATH", PATH);
+    command.envs(given.map(|(name, value): &(String, Raw)| (name, value.to_os())));
     command.current_dir(home);
     let error = unshielded(|| command.exec());
     Err(Failure::new(&program.display().to_string(), &error))

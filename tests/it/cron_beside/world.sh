@@ -49,10 +49,12 @@ chown root:crontab /var/spool/cron/crontabs/root && chmod 600 /var/spool/cron/cr
 export CRAKE_HOME=/run/crake LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 unset CI CARGO_MANIFEST_DIR LD_LIBRARY_PATH || true
 umask 022
+# What the daemons are started with; pam_limits would set it for cron alone.
+ulimit -n 1024
 cd /
-CRAKE_SENDMAIL=/run/crake-sendmail "$crake" daemon --foreground 2> /mnt/daemon.err &
+CRAKE_SENDMAIL=/run/crake-sendmail "$crake" daemon 2> /mnt/daemon.err &
 daemon=$!
-until "$crake" status > /dev/null 2>&1; do sleep 0.05; done
+until [ -S /run/crake/crake.sock ]; do sleep 0.05; done
 "$crake" import --run-now --dialect debian --json /etc/cron.d/beside > /mnt/import.system.json
 "$crake" import --run-now --dialect debian --format root --json /var/spool/cron/crontabs/root > /mnt/import.user.json
 # Not in the last seconds of a minute, where one of the two might miss it.
@@ -61,7 +63,7 @@ cron -f -L 15 2> /mnt/cron.err &
 # Until both have had their minute: cron logs the end of each job, crake knows the outcome of each run.
 jobs=$(cat "$here"/*.tab | grep -c '^\* ')
 limit=$((SECONDS + 100))
-ended() { grep -c ' END (' /run/syslog || true; }
+ended() { grep -ac ' END (' /run/syslog || true; }
 over() { "$crake" history --json | grep -o '"run":' | wc -l; }
 until [ "$(ended)" -ge "$jobs" ] && [ "$(over)" -ge "$jobs" ] && [ -e /run/left. ] && [ -e /run/left.crake ]; do
   [ $SECONDS -lt $limit ] || { echo "too late: cron ended $(ended), crake $(over) of $jobs" >&2; break; }
@@ -77,6 +79,5 @@ done
 "$crake" events --json > /mnt/events.json
 cp -r /run/mail /run/syslog /mnt/
 ls /run/left.* > /mnt/left
-"$crake" daemon --help > /dev/null
 kill $daemon
 wait $daemon || true
