@@ -5,6 +5,7 @@
 //! anybody may read it with any SQLite client, and insert into `run`.
 
 mod acks;
+mod apply;
 mod audit;
 mod changes;
 mod counts;
@@ -60,6 +61,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use acks::Ack;
+pub use apply::Apply;
 pub use audit::Duplicate;
 pub use counts::{Counts, Skips};
 pub use crontabs::{CrontabRow, CrontabVersion, Intent, JobWrite};
@@ -74,7 +76,7 @@ pub use glance::CellCount;
 pub use held::Owed;
 pub use history::HistoryRow;
 pub use job_lines::JobGlance;
-pub use jobs::JobRow;
+pub use jobs::{Definition, JobRow};
 pub use latest::LastEnd;
 pub use outputs::StoredOutput;
 pub use poll_end::{Finished, Key, LastAsked, NewDelivery, PollEnd, Remembered};

@@ -1,6 +1,9 @@
 //! The one test binary.
 
 mod cli_act;
+mod cli_apply;
+mod cli_apply_conflicts;
+mod cli_apply_faults;
 mod cli_calendar;
 mod cli_check;
 mod cli_define;
