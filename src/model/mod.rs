@@ -3,6 +3,7 @@
 //!
 //! Plain data with its legal values. Nothing here reads time, files or SQL; nothing here decides.
 
+mod alert;
 mod attempt;
 mod backoff;
 mod dsn;
@@ -27,6 +28,10 @@ mod watch;
 mod words;
 mod worker;
 
+pub use alert::{
+    AlertKind, AlertState, Means, Place, Quiet, Rate, Receiver, ReceiverRow, SecretFrom,
+    TidingKind, redacted_url,
+};
 pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
 pub use backoff::Backoff;
 pub use dsn::{Address, Dsn, DsnError, SslMode};

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0003_sources.sql"),
     include_str!("0004_watches.sql"),
     include_str!("0005_looks.sql"),
+    include_str!("0006_alerts.sql"),
 ];
 
 /// The version this program writes.
