@@ -1,6 +1,7 @@
 //! `crake doctor`: what is wrong, or about to be, and what to do about it.
 
 use crate::cli::context::Context;
+use crate::cli::cutover_state;
 use crate::cli::doctor_facts::gather;
 use crate::cli::error::CliError;
 use crate::view::doctor::{State, examine, items, write};
@@ -8,7 +9,7 @@ use crate::view::doctor::{State, examine, items, write};
 /// Check the daemon, the store, the host and the jobs for what goes wrong in silence
 ///
 /// One line for each check, with what to do about it beneath: daemon, store, tzdata, schedules,
-/// clock, space, cron (another one that may run imported jobs as well) and path. Exits with 0 if
+/// clock, space, cron (another one that may run imported jobs as well), path and watches. Exits with 0 if
 /// no check fails, whatever it warns of, and with 1 otherwise.
 #[derive(clap::Args, Debug)]
 #[command(
@@ -21,6 +22,7 @@ pub struct DoctorArgs {}
 /// # Errors
 /// Those of writing.
 pub fn doctor(ctx: &Context, _: DoctorArgs) -> Result<u8, CliError> {
+    cutover_state::settle(ctx);
     let checks = examine(&gather(ctx)?);
     ctx.answer(|| items(&checks), |out| write(&checks, out))?;
     let failed = checks.iter().any(|check| check.state == State::Fail);

@@ -1,24 +1,33 @@
-//! `crake import`: the jobs of a crontab.
+//! `crake import`: the jobs of crontabs.
 
-use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::import_entry::{self, Source};
-use crate::cli::{import_answer, import_plan, run_as};
-use crate::crontab::{Dialect, Format, HostFacts, LineKind, Table, Warning, warnings};
-use crate::schedule::Zone;
+use crate::cli::import_plan::{self, About, Plan};
+use crate::cli::import_preview::Previews;
+use crate::cli::import_source::{self, Form, Found, Scan};
+use crate::cli::{import_answer, import_other, moment, run_as};
+use crate::crontab::{Dialect, Format, LineKind, Table, Warning, unmark, warnings};
+use crate::schedule::{UnixMs, Zone};
+use crate::store::{CrontabRow, Store};
 
 /// Make jobs of a crontab; the same file again changes nothing
+///
+/// The table is read as its cron reads it: field sets, stars, the `%` rule, the environment above each
+/// line and the rule for daylight saving time. Each job gets an id that stays with it. Jobs of a table
+/// that cron reads (a user's own, /etc/crontab, /etc/cron.d) are observed: their fires are recorded and
+/// not run, because cron runs them, until `crake cutover`. Jobs of any other file run at once.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   crake import -n                     what would become of my crontab
   crontab -l | crake import -
-  crake import /etc/cron.d/backup --dialect cronie")]
+  crake import /etc/cron.d/backup --dialect cronie
+  crake import --scan -n              every table of this host")]
 pub struct ImportArgs {
     /// The file, or - for standard input; the user's own crontab if not given
     file: Option<String>,
@@ -30,30 +39,86 @@ pub struct ImportArgs {
     system_table: bool,
     /// The form of the table; by its place if not given
     #[arg(long, value_name = "FORMAT",
-        value_parser = PossibleValuesParser::new(["user", "root", "system"]).try_map(|w| w.parse::<Format>()))]
-    format: Option<Format>,
+        value_parser = PossibleValuesParser::new(["user", "root", "system", "seconds", "anacron"]).map(|w| form(&w)))]
+    format: Option<Form>,
     /// The cron that reads the table today; the host's if not given
     #[arg(long, value_name = "CRON",
-        value_parser = PossibleValuesParser::new(["debian", "cronie"]).try_map(|w| w.parse::<Dialect>()))]
-    dialect: Option<Dialect>,
+        value_parser = PossibleValuesParser::new(["debian", "cronie", "supercronic"]))]
+    dialect: Option<String>,
     /// Only say what would be done
     #[arg(short = 'n', long)]
     dry_run: bool,
     /// Time zone of the table; the host's if not given
     #[arg(long, value_name = "ZONE")]
     tz: Option<String>,
+    /// Take commented-out entries as paused jobs, too
+    #[arg(long)]
+    include_disabled: bool,
+    /// Every table that cron reads on this host
+    #[arg(long, conflicts_with_all = ["file", "format", "system_table"])]
+    scan: bool,
+    /// Keep the jobs from running until `crake cutover`, as those of tables that cron reads
+    #[arg(long)]
+    observe: bool,
+    /// Have the jobs run at once, though cron reads the table
+    #[arg(long, conflicts_with = "observe")]
+    run_now: bool,
+    /// Look for the tables of cron under DIR instead of / (also: CRAKE_CRON_ROOT=DIR)
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Show the fires after this instant instead of now
+    #[arg(long, value_name = "T")]
+    from: Option<String>,
+    /// Compare the fires of cron and crake over so many days
+    #[arg(long, value_name = "DAYS", default_value_t = 400,
+        value_parser = clap::value_parser!(i64).range(0..=3660))]
+    days: i64,
+}
+
+fn form(word: &str) -> Form {
+    match word {
+        "seconds" => Form::Seconds,
+        "anacron" => Form::Anacron,
+        "root" => Form::Cron(Format::Root),
+        "system" => Form::Cron(Format::System),
+        _ => Form::Cron(Format::User),
+    }
 }
 
 /// A table that was read, and what is to be said of it.
 pub struct TableRead {
-    /// The file's name in answers and origins.
-    pub label: String,
-    /// Its bytes.
+    /// What it is.
+    pub found: Found,
+    /// The word for the dialect in answers.
+    pub dialect_word: &'static str,
+    /// Its bytes as they stand there.
     pub bytes: Vec<u8>,
-    /// What its cron makes of them.
+    /// What its cron makes of them, without the marks of lines taken over.
     pub table: Table,
     /// The hazards in it.
     pub warnings: Vec<Warning>,
+    /// Whether its jobs wait for the cutover.
+    pub observed: bool,
+    /// Entries that are commented out.
+    pub disabled: usize,
+    /// The zone of the import, where one was named.
+    pub zone: Option<String>,
+}
+
+/// How tables are imported.
+pub struct How<'a> {
+    /// The cron that reads them.
+    pub dialect: Dialect,
+    /// The zone they are read in.
+    pub zone: Option<&'a str>,
+    /// With entries that are commented out.
+    pub include_disabled: bool,
+    /// After when fires are shown.
+    pub from: UnixMs,
+    /// Days compared.
+    pub days: i64,
+    /// Whether jobs wait for the cutover; by the place of the table if not said.
+    pub observe: Option<bool>,
 }
 
 /// Makes jobs of a crontab.
@@ -61,47 +126,46 @@ pub struct TableRead {
 /// # Errors
 /// A file that cannot be read, another user's table, an unknown zone.
 pub fn import(ctx: &Context, args: ImportArgs) -> Result<u8, CliError> {
-    let owner = args.user.as_deref().unwrap_or(&ctx.user.name);
-    if owner != ctx.user.name {
+    let root = import_source::root(args.root.as_deref());
+    let owner = args.user.as_deref();
+    if let Some(owner) = owner.filter(|owner| *owner != ctx.user.name) {
         run_as::number(ctx, owner)?;
     }
     let zone = match &args.tz {
         Some(name) => Some(Zone::named(name)?.name().to_owned()),
         None => None,
     };
-    let (label, bytes) = content(owner, args.file.as_deref())?;
-    let dialect = args.dialect.unwrap_or_else(host_dialect);
-    let format = args
-        .format
-        .or(args.system_table.then_some(Format::System))
-        .unwrap_or_else(|| format_of(owner, &label));
-    let table = Table::parse(&bytes, dialect, format);
-    let mut hazards = warnings(&table, &bytes, &host_facts());
-    hazards.extend(mail(&table));
-    let read = TableRead {
-        label,
-        bytes,
-        table,
-        warnings: hazards,
+    let from = match &args.from {
+        Some(text) => moment::instant(text, &ctx.zone, ctx.now(), 1)?,
+        None => ctx.now(),
     };
-    let source = Source {
-        label: &read.label,
-        bytes: &read.bytes,
-        table: &read.table,
-        owner,
+    // supercronic reads another form of table, and is a dialect only in name.
+    let named = args.dialect.as_deref();
+    let dialect = named.and_then(|word| word.parse::<Dialect>().ok());
+    let seconds = (named.is_some() && dialect.is_none()).then_some(Form::Seconds);
+    let how = How {
+        dialect: dialect.unwrap_or_else(|| import_source::host_dialect(&root)),
         zone: zone.as_deref(),
+        include_disabled: args.include_disabled,
+        from,
+        days: args.days,
+        observe: match (args.observe, args.run_now) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        },
     };
-    let entries = import_entry::entries(ctx, &source);
-    let plan = if args.dry_run {
-        import_plan::plan(&ctx.read()?, &read.label, entries)?
-    } else {
-        let mut store = ctx.write()?;
-        let plan = import_plan::plan(&store, &read.label, entries)?;
-        if import_plan::carry_out(ctx, &mut store, &plan)? {
-            ctx.nudge();
-        }
-        plan
-    };
+    if args.scan {
+        let scan = import_source::scan(ctx, &root, how.dialect);
+        return scanned(ctx, &scan, &how, args.dry_run);
+    }
+    let mut found = chosen(ctx, &root, owner, args.file.as_deref())?;
+    if args.system_table {
+        found.form = Form::Cron(Format::System);
+    }
+    found.form = args.format.or(seconds).unwrap_or(found.form);
+    let bytes = import_source::content(&found.label)?;
+    let (read, plan) = one(ctx, found, bytes, &how, args.dry_run)?;
     import_answer::answer(ctx, &read, &plan, args.dry_run)?;
     // What was read is the answer of a dry run; without one, a file of which nothing can be taken
     // is an invalid file.
@@ -109,74 +173,160 @@ pub fn import(ctx: &Context, args: ImportArgs) -> Result<u8, CliError> {
     Ok(if refused { Kind::Invalid.code() } else { 0 })
 }
 
-fn content(owner: &str, file: Option<&str>) -> Result<(String, Vec<u8>), CliError> {
-    if file == Some("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes)?;
-        return Ok(("-".to_owned(), bytes));
-    }
+fn chosen(
+    ctx: &Context,
+    root: &Path,
+    owner: Option<&str>,
+    file: Option<&str>,
+) -> Result<Found, CliError> {
+    let name = owner.unwrap_or(&ctx.user.name);
     let path = match file {
+        Some("-") => PathBuf::from("-"),
         Some(file) => std::path::absolute(file)?,
-        None => table_of(owner)?,
+        None => import_source::table_of(root, name)?,
     };
-    let bytes = std::fs::read(&path).map_err(|e| {
-        let kind = match e.kind() {
-            std::io::ErrorKind::PermissionDenied => Kind::Denied,
-            _ => Kind::Failed,
-        };
-        CliError::new(kind, format!("cannot read {}: {e}", path.display()))
-    })?;
-    Ok((path.display().to_string(), bytes))
+    Ok(import_source::at_place(ctx, root, &path, owner))
 }
 
-/// A user's own crontab, where Debian's cron or cronie keeps it.
-fn table_of(owner: &str) -> Result<std::path::PathBuf, CliError> {
-    let places = ["/var/spool/cron/crontabs", "/var/spool/cron"];
-    places
+/// Imports every table a scan found; a table that cannot be read keeps the others from nothing.
+fn scanned(ctx: &Context, scan: &Scan, how: &How<'_>, dry_run: bool) -> Result<u8, CliError> {
+    let mut done = Vec::new();
+    let mut unreadable = scan.unreadable.clone();
+    for found in &scan.tables {
+        let label = found.label.clone();
+        let read = import_source::content(&label)
+            .and_then(|bytes| one(ctx, found.clone(), bytes, how, dry_run));
+        match read {
+            Ok(one) => done.push(one),
+            Err(e) => unreadable.push((label, e.message)),
+        }
+    }
+    import_answer::answer_scan(ctx, scan, &unreadable, &done, dry_run)?;
+    Ok(0)
+}
+
+/// Imports one table.
+///
+/// # Errors
+/// Those of the store.
+pub fn one(
+    ctx: &Context,
+    found: Found,
+    bytes: Vec<u8>,
+    how: &How<'_>,
+    dry_run: bool,
+) -> Result<(TableRead, Plan), CliError> {
+    // Once it was taken over, a table is one that cron reads, wherever it lies.
+    let before = ctx.read()?.crontab(&found.label)?;
+    let before = before.is_some_and(|row| row.observed);
+    let observed = how.observe.unwrap_or(found.live || before);
+    let unmarked = unmark(&bytes, |_| true);
+    let mut previews = Previews::new(ctx, how.from, how.days);
+    let (read, entries) = match found.form {
+        Form::Cron(format) => {
+            let table = Table::parse(&unmarked.bytes, how.dialect, format);
+            let mut hazards = warnings(&table, &unmarked.bytes, &import_source::host_facts());
+            hazards.extend(mail(&table));
+            let commented: Vec<usize> = table
+                .disabled_entries(&unmarked.bytes)
+                .map(|(line, _)| line.span.start)
+                .collect();
+            let wanted = how.include_disabled && !table.is_ignored();
+            let taken = match wanted {
+                true => table.with_disabled(&unmarked.bytes),
+                false => table.clone(),
+            };
+            let source = Source {
+                label: &found.label,
+                bytes: &unmarked.bytes,
+                table: &taken,
+                owner: &found.owner,
+                zone: how.zone,
+                marks: &unmarked.marks,
+                disabled: &commented,
+            };
+            let entries = import_entry::entries(ctx, &source, &mut previews);
+            let read = TableRead {
+                found,
+                dialect_word: how.dialect.as_str(),
+                bytes,
+                table,
+                warnings: hazards,
+                observed,
+                disabled: commented.len(),
+                zone: how.zone.map(str::to_owned),
+            };
+            (read, entries)
+        }
+        Form::Anacron | Form::Seconds => {
+            import_other::read(ctx, found, bytes, observed, how, &mut previews)?
+        }
+    };
+    let about = About {
+        label: &read.found.label,
+        observed,
+        ignored: read.table.is_ignored(),
+    };
+    let plan = if dry_run {
+        import_plan::plan(ctx, &ctx.read()?, &about, entries)?
+    } else {
+        let mut store = ctx.write()?;
+        let plan = import_plan::plan(ctx, &store, &about, entries)?;
+        if carry_out(ctx, &mut store, &read, &plan)? {
+            ctx.nudge();
+        }
+        plan
+    };
+    Ok((read, plan))
+}
+
+/// Writes what is to be written, all or nothing. Says whether anything was.
+fn carry_out(
+    ctx: &Context,
+    store: &mut Store,
+    read: &TableRead,
+    plan: &Plan,
+) -> Result<bool, CliError> {
+    let jobs: Vec<_> = plan
+        .steps
         .iter()
-        .map(|dir| Path::new(dir).join(owner))
-        .find(|path| path.is_file())
-        .ok_or_else(|| {
-            let text = format!("no crontab of {owner} can be read here");
-            CliError::new(Kind::Failed, text)
-                .hint("name a file, or pipe it in: `crontab -l | crake import -`")
-        })
-}
-
-fn host_dialect() -> Dialect {
-    if Path::new("/etc/debian_version").exists() {
-        Dialect::Debian
-    } else {
-        Dialect::Cronie
-    }
-}
-
-fn format_of(owner: &str, label: &str) -> Format {
-    let path = Path::new(label);
-    let in_cron_d = path.parent() == Some(Path::new("/etc/cron.d"));
-    if path == Path::new("/etc/crontab") || in_cron_d {
-        Format::System
-    } else if owner == "root" {
-        Format::Root
-    } else {
-        Format::User
-    }
-}
-
-fn host_facts() -> HostFacts {
-    let users = std::fs::read_to_string("/etc/passwd").ok().map(|table| {
-        table
-            .lines()
-            .filter_map(|line| line.split(':').next())
-            .map(str::to_owned)
-            .collect()
+        .filter_map(|step| step.write.clone())
+        .chain(plan.paused.iter().cloned())
+        .collect();
+    let before = store.crontab(&read.found.label)?;
+    let same = before.is_some_and(|row| {
+        row.bytes == read.bytes && row.dialect == read.dialect_word && row.observed == read.observed
     });
-    let system_shell = std::fs::canonicalize("/bin/sh")
-        .ok()
-        .map(|path| path.display().to_string());
-    HostFacts {
-        users,
-        system_shell,
+    if same && jobs.is_empty() {
+        return Ok(false);
+    }
+    let row = CrontabRow {
+        source: read.found.label.clone(),
+        owner: read.found.owner.clone(),
+        dialect: read.dialect_word.to_owned(),
+        format: read.format_word().to_owned(),
+        zone: read.zone.clone(),
+        bytes: read.bytes.clone(),
+        read_at: ctx.now(),
+        entries: plan
+            .steps
+            .iter()
+            .filter_map(|step| Some((step.entry.line, step.id.clone()?)))
+            .collect(),
+        observed: read.observed,
+        intent: None,
+    };
+    store.write_import(&row, &jobs, &ctx.user.name, ctx.now())?;
+    Ok(true)
+}
+
+impl TableRead {
+    /// The word for the form that is stored; unlike that in answers it tells root's table.
+    fn format_word(&self) -> &'static str {
+        match self.found.form {
+            Form::Cron(format) => format.as_str(),
+            other => other.as_str(),
+        }
     }
 }
 

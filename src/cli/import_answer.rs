@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use crate::cli::context::{Context, Form};
 use crate::cli::error::CliError;
 use crate::cli::import::TableRead;
-use crate::cli::import_entry::form_word;
 use crate::cli::import_plan::{Action, Plan, Step};
+use crate::cli::import_source::Scan;
 use crate::cli::listing::width;
 use crate::crontab::{Entry, Field, LineKind};
 use crate::model::{Command, Raw};
+use crate::schedule::{UnixMs, Zone};
 use crate::view::table::Table;
 use crate::view::time::{in_short, rfc3339};
 
@@ -33,20 +34,91 @@ pub fn answer(ctx: &Context, read: &TableRead, plan: &Plan, dry_run: bool) -> Re
     Ok(())
 }
 
+/// Writes the answer of a scan: one item for each table.
+///
+/// # Errors
+/// Those of writing.
+pub fn answer_scan(
+    ctx: &Context,
+    scan: &Scan,
+    unreadable: &[(String, String)],
+    done: &[(TableRead, Plan)],
+    dry_run: bool,
+) -> Result<(), CliError> {
+    ctx.answer(
+        || {
+            done.iter()
+                .map(|(read, plan)| item(ctx, read, plan))
+                .collect()
+        },
+        |out| {
+            for (read, plan) in done {
+                let dialect = read.dialect_word;
+                writeln!(
+                    out,
+                    "{} ({dialect}, {})",
+                    read.found.label,
+                    read.found.form.as_str()
+                )?;
+                if !plan.steps.is_empty() {
+                    table(ctx, read, plan).write(out, width(ctx))?;
+                }
+                writeln!(out, "{}\n", summary(read, plan, dry_run))?;
+            }
+            Ok(())
+        },
+    )?;
+    for (path, why) in unreadable {
+        ctx.say(&format!("warning: cannot read {path}: {why}"));
+    }
+    for (path, why) in &scan.passed_over {
+        ctx.say(&format!("note: {path}: {why}"));
+    }
+    if !scan.scripts.is_empty() {
+        let names: Vec<String> = scan
+            .scripts
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        ctx.say(&format!(
+            "note: run by run-parts from the tables above, and no jobs of their own: {}",
+            names.join(", ")
+        ));
+    }
+    if ctx.form == Form::Text {
+        for (read, plan) in done {
+            say_more(ctx, read, plan, dry_run);
+        }
+    }
+    Ok(())
+}
+
 fn table(ctx: &Context, read: &TableRead, plan: &Plan) -> Table {
-    let mut table = Table::new(&["LINE", "NAME", "SCHEDULE", "NEXT", "NOTES"]);
+    let mut table = Table::new(&[
+        "LINE", "NAME", "SCHEDULE", "BY CRON", "BY CRAKE", "DAYS", "NOTES",
+    ]);
     for step in &plan.steps {
         let entry = &step.entry;
-        let next = match (&entry.job, entry.next_at) {
+        let short = |at| in_short(at, ctx.now(), &ctx.zone);
+        let boot = entry.schedule == "@reboot";
+        let shown = |at: Option<i64>| match (&entry.job, at) {
             (Err(_), _) => "-".to_owned(),
-            (Ok(_), Some(at)) => in_short(at, ctx.now(), &ctx.zone),
-            (Ok(_), None) => "at boot".to_owned(),
+            (Ok(_), Some(at)) => short(at),
+            (Ok(_), None) if boot => "at boot".to_owned(),
+            (Ok(_), None) => "-".to_owned(),
+        };
+        let days = match entry.preview.equal() {
+            None => "-".to_owned(),
+            Some(true) => format!("{} equal", entry.preview.days),
+            Some(false) => "DIFFER".to_owned(),
         };
         table.row([
             entry.line.to_string(),
             entry.name.clone(),
             entry.schedule.clone(),
-            next,
+            shown(entry.preview.by_cron),
+            shown(entry.preview.next.first().copied()),
+            days,
             notes(read, step).join("; "),
         ]);
     }
@@ -60,6 +132,24 @@ fn notes(read: &TableRead, step: &Step) -> Vec<String> {
         Err(why) => notes.push(format!("NOT MADE: {}", why.why())),
         Ok(_) if step.action != Action::Added => notes.push(step.action.as_str().to_owned()),
         Ok(_) => {}
+    }
+    if let Some(at) = step.entry.preview.differs {
+        notes.push(format!(
+            "only one of cron and crake fires at {}",
+            rfc3339_utc(at)
+        ));
+    }
+    for conflict in &step.conflicts {
+        notes.push(format!(
+            "{} was changed in the table and here: it was {}, is {} here and {} in the table",
+            conflict.key, conflict.base, conflict.ours, conflict.theirs
+        ));
+    }
+    if !step.kept.is_empty() {
+        notes.push(format!("changed here and kept: {}", step.kept.join(", ")));
+    }
+    if step.entry.disabled {
+        notes.push("commented out, so paused".to_owned());
     }
     notes.extend(step.entry.notes.iter().cloned());
     for warning in &read.warnings {
@@ -78,6 +168,7 @@ fn summary(read: &TableRead, plan: &Plan, dry_run: bool) -> String {
         Action::Changed,
         Action::Moved,
         Action::Unchanged,
+        Action::Conflict,
     ] {
         let n = count(action);
         if n > 0 {
@@ -91,6 +182,11 @@ fn summary(read: &TableRead, plan: &Plan, dry_run: bool) -> String {
     let bad = read.table.complaints().count();
     if bad > 0 {
         parts.push(format!("{bad} not understood"));
+    }
+    let disabled = plan.steps.iter().filter(|s| s.entry.disabled).count();
+    if read.disabled > disabled {
+        let n = read.disabled - disabled;
+        parts.push(format!("{n} commented out (--include-disabled takes them)"));
     }
     let what = match plan.steps.len() {
         1 => "1 entry".to_owned(),
@@ -127,15 +223,25 @@ fn say_more(ctx: &Context, read: &TableRead, plan: &Plan, dry_run: bool) {
     }
     if !plan.gone.is_empty() {
         ctx.say(&format!(
-            "note: no longer in this file, and left as they are: {}\n  tip: `crake rm` removes them",
+            "note: no longer in this file, and {}: {}\n  tip: `crake rm` removes them",
+            if read.found.label == "-" {
+                "left as they are"
+            } else {
+                "paused"
+            },
             plan.gone.join(", ")
         ));
     }
     let made = plan.steps.iter().any(|s| s.action == Action::Added);
-    if made && !dry_run && read.label != "-" {
+    let label = &read.found.label;
+    if made && !dry_run && read.observed {
         ctx.say(&format!(
-            "note: {} was not changed; while cron runs it too, these jobs run twice",
-            read.label
+            "note: cron goes on running {label}, so the jobs are observed: recorded and not run\n  \
+             tip: `crake cutover {label}` lets crake run them instead"
+        ));
+    } else if made && !dry_run && label != "-" {
+        ctx.say(&format!(
+            "note: {label} was not changed; while cron runs it too, these jobs run twice"
         ));
     }
 }
@@ -154,14 +260,16 @@ fn item(ctx: &Context, read: &TableRead, plan: &Plan) -> Value {
         .map(|w| json!({"id": w.id, "line": w.line, "text": w.text}))
         .collect();
     json!({
-        "file": read.label,
-        "dialect": read.table.dialect.as_str(),
-        "format": form_word(read.table.format),
+        "file": read.found.label,
+        "dialect": read.dialect_word,
+        "format": read.found.form.as_str(),
         "verdict": read.table.verdict.to_string(),
         "lines": lines,
         "jobs": jobs,
         "warnings": warnings,
         "gone": plan.gone,
+        "observed": read.observed,
+        "disabled": read.disabled,
     })
 }
 
@@ -172,6 +280,7 @@ fn line(number: usize, kind: &LineKind) -> Value {
         "dom_star": null, "dow_star": null, "reboot": null,
         "cmd": null, "user": null, "kv": null, "error": null,
         "column": null, "explanation": null,
+        "minute_star": null, "hour_star": null, "no_log": null, "mail_on_failure": null,
     });
     match kind {
         LineKind::Blank | LineKind::Comment => {}
@@ -196,6 +305,10 @@ fn entry_line(value: &mut Value, entry: &Entry) {
     }
     value["dom_star"] = json!(entry.sets.dom_star);
     value["dow_star"] = json!(entry.sets.dow_star);
+    value["minute_star"] = json!(entry.sets.minute_star);
+    value["hour_star"] = json!(entry.sets.hour_star);
+    value["no_log"] = json!(entry.no_log);
+    value["mail_on_failure"] = json!(entry.mail_on_failure_only);
     value["reboot"] = json!(entry.reboot);
     value["cmd"] = json!(Raw(entry.raw_command.clone()));
     value["user"] = json!(entry.user.clone().map(Raw));
@@ -209,6 +322,25 @@ fn job(ctx: &Context, read: &TableRead, step: &Step) -> Value {
         Command::Argv(_) => None,
     });
     let planned = draft.and_then(|d| d.schedules.first());
+    let next: Vec<String> = entry
+        .preview
+        .next
+        .iter()
+        .map(|at| rfc3339(*at, &ctx.zone))
+        .collect();
+    let conflicts: Vec<Value> = step
+        .conflicts
+        .iter()
+        .map(|c| json!({"key": c.key, "base": c.base, "ours": c.ours, "theirs": c.theirs}))
+        .collect();
+    let env = draft.map(|d| {
+        let pairs = d
+            .spec
+            .env
+            .iter()
+            .map(|(name, value)| (name.clone(), json!(value)));
+        pairs.collect::<serde_json::Map<String, Value>>()
+    });
     let action = match &entry.job {
         Ok(_) => step.action.as_str(),
         Err(why) => why.as_str(),
@@ -224,7 +356,25 @@ fn job(ctx: &Context, read: &TableRead, step: &Step) -> Value {
         "user": entry.user,
         "command": command,
         "stdin": draft.and_then(|d| d.spec.stdin.as_ref()),
-        "next_at": entry.next_at.map(|at| rfc3339(at, &ctx.zone)),
+        "next_at": entry.preview.next.first().filter(|_| draft.is_some()).map(|at| rfc3339(*at, &ctx.zone)),
+        "next": next,
+        "next_by_cron": entry.preview.by_cron.map(|at| rfc3339(at, &ctx.zone)),
+        "days": entry.preview.days,
+        "equal": entry.preview.equal(),
+        "id": step.id,
+        "disabled": entry.disabled,
+        "observed": step.observed,
+        "taken_over": entry.mark.is_some(),
+        "env": env,
+        "shell": draft.and_then(|d| d.spec.shell.clone()),
+        "mail_to": entry.mail_to,
+        "mail_on_failure": entry.options.1,
+        "conflicts": conflicts,
+        "kept": step.kept,
         "notes": notes(read, step),
     })
+}
+
+fn rfc3339_utc(at: UnixMs) -> String {
+    rfc3339(at, &Zone::utc())
 }

@@ -1,14 +1,16 @@
 //! What one entry of a crontab means as a job.
 
+use std::collections::BTreeMap;
+
 use crate::cli::context::Context;
 use crate::cli::draft::Draft;
+use crate::cli::import_preview::{Preview, Previews};
 use crate::cli::{read_schedule, run_as};
 use crate::crontab::{
-    Dialect, Entry, Field, Format, Line, LineKind, Refusal, Table, Verdict, split_command,
-    suggest_names,
+    Dialect, Entry, Field, Line, LineKind, Refusal, Table, Verdict, split_command, suggest_names,
 };
 use crate::model::{Command, Engine, Policy, Raw, Spec, Terms, check_name};
-use crate::schedule::{Fields, ParseOptions, Schedule, UnixMs};
+use crate::schedule::{Fields, ParseOptions, Schedule};
 use crate::store::NewSchedule;
 
 /// A table with what is known of it.
@@ -23,12 +25,26 @@ pub struct Source<'a> {
     pub owner: &'a str,
     /// The zone its schedules are read in; the host's where none is given.
     pub zone: Option<&'a str>,
+    /// The lines that were taken over, with the ids in their marks.
+    pub marks: &'a BTreeMap<usize, String>,
+    /// Where the lines start that are commented out and taken as entries.
+    pub disabled: &'a [usize],
 }
 
 /// An entry of a crontab on its way to be a job.
 pub struct TableEntry {
     /// The number of its line.
     pub line: usize,
+    /// The line itself, without the line feed.
+    pub text: Vec<u8>,
+    /// The id of the job that took it over, from the mark on its line.
+    pub mark: Option<String>,
+    /// It stands there commented out.
+    pub disabled: bool,
+    /// The options of cronie: not logged, and mail on failure only.
+    pub options: (bool, bool),
+    /// `MAILTO` as it holds for it.
+    pub mail_to: Option<Raw>,
     /// The schedule as written.
     pub schedule: String,
     /// The user column.
@@ -37,8 +53,8 @@ pub struct TableEntry {
     pub name: String,
     /// The job it makes, or why it makes none.
     pub job: Result<Draft, NotMade>,
-    /// The next instant it fires.
-    pub next_at: Option<UnixMs>,
+    /// When it fires, by its cron and by us.
+    pub preview: Preview,
     /// What is to be said of it.
     pub notes: Vec<String>,
 }
@@ -74,7 +90,7 @@ impl NotMade {
 }
 
 /// The entries of a table in order.
-pub fn entries(ctx: &Context, source: &Source<'_>) -> Vec<TableEntry> {
+pub fn entries(ctx: &Context, source: &Source<'_>, previews: &mut Previews<'_>) -> Vec<TableEntry> {
     let names = suggest_names(source.table, source.bytes);
     let live: Vec<usize> = source
         .table
@@ -87,7 +103,14 @@ pub fn entries(ctx: &Context, source: &Source<'_>) -> Vec<TableEntry> {
         .zip(names)
         .map(|((line, entry), suggested)| {
             let is_live = live.contains(&line.span.start);
-            one(ctx, source, line, entry, is_live, &suggested.name)
+            one(
+                ctx,
+                source,
+                (line, entry),
+                is_live,
+                &suggested.name,
+                previews,
+            )
         })
         .collect()
 }
@@ -95,44 +118,58 @@ pub fn entries(ctx: &Context, source: &Source<'_>) -> Vec<TableEntry> {
 fn one(
     ctx: &Context,
     source: &Source<'_>,
-    line: &Line,
-    entry: &Entry,
+    (line, entry): (&Line, &Entry),
     is_live: bool,
     suggested: &str,
+    previews: &mut Previews<'_>,
 ) -> TableEntry {
-    let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-    let user = entry.user.as_ref().map(text);
+    let user = entry
+        .user
+        .as_deref()
+        .map(|b| String::from_utf8_lossy(b).into_owned());
     let mut notes = Vec::new();
     if entry.no_log {
-        notes.push("the leading `-` (do not log) has no effect here".to_owned());
+        notes.push("the leading `-` (do not log) is kept, and has no effect here".to_owned());
     }
     if entry.mail_on_failure_only {
-        notes.push("`-n` (mail on failure only) has no effect here".to_owned());
+        notes.push("`-n` (mail on failure only) is kept".to_owned());
     }
     let other = Some(user.as_deref().unwrap_or(source.owner));
     let other = other.filter(|user| *user != ctx.user.name);
-    let job = match is_live {
-        true => draft(source, line, entry, &mut notes),
+    let made = draft(source, line, entry, &mut notes);
+    let drawn = entry.random.is_empty().then_some(&entry.sets);
+    let preview = match &made {
+        Ok(draft) => previews.of(source.table.dialect, drawn, draft),
+        Err(_) => Preview::default(),
+    };
+    let made = match is_live {
+        true => made,
         false => Err(NotMade::Ignored(ignored(source.table))),
     };
-    let job = match (job, other) {
+    let made = match (made, other) {
         (Ok(draft), Some(other)) => of_user(ctx, draft, other),
-        (job, _) => job,
+        (made, _) => made,
     };
-    let ready = job.as_ref().ok().and_then(|draft| draft.schedules.first());
-    let ready = ready.map(|new| read_schedule::read(ctx, new));
-    let (job, next_at) = match ready {
-        Some(Ok(schedule)) => (job, schedule.next_after(ctx.now())),
-        Some(Err(error)) => (Err(NotMade::Refused(error.message)), None),
-        None => (job, None),
+    let ready = made.as_ref().ok().and_then(|draft| draft.schedules.first());
+    let job = match ready.map(|new| read_schedule::read(ctx, new)) {
+        Some(Err(error)) => Err(NotMade::Refused(error.message)),
+        _ => made,
     };
+    let text = source.bytes.get(line.span.clone()).unwrap_or_default();
+    let settings = source.table.environment_of(line);
+    let mail_to = settings.into_iter().find(|(name, _)| name == b"MAILTO");
     TableEntry {
         line: line.number,
+        text: text.strip_suffix(b"\n").unwrap_or(text).to_vec(),
+        mark: source.marks.get(&line.number).cloned(),
+        disabled: source.disabled.contains(&line.span.start),
+        options: (entry.no_log, entry.mail_on_failure_only),
+        mail_to: mail_to.map(|(_, value)| Raw(value)),
         schedule: entry.schedule_text.clone(),
         user,
         name: usable(suggested),
         job,
-        next_at,
+        preview,
         notes,
     }
 }
@@ -332,12 +369,4 @@ fn comment(source: &Source<'_>, line: &Line) -> Option<String> {
     block.reverse();
     let text: String = block.join(" ").chars().take(DESCRIPTION).collect();
     Some(text).filter(|text| !text.is_empty())
-}
-
-/// The word for a table's form in answers: root's table has the form of a user's.
-pub fn form_word(format: Format) -> &'static str {
-    match format {
-        Format::User | Format::Root => "user",
-        Format::System => "system",
-    }
 }

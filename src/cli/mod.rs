@@ -18,6 +18,12 @@ mod check;
 mod chore;
 mod complete;
 mod completions;
+mod crontab;
+mod crontab_edit;
+mod crontab_words;
+mod cutover;
+mod cutover_file;
+mod cutover_state;
 mod demo;
 mod demo_story;
 mod doctor;
@@ -31,6 +37,9 @@ mod env;
 mod events;
 mod explain;
 mod explain_job;
+mod export;
+mod export_crontab;
+mod export_systemd;
 mod fires;
 mod flags;
 mod generated;
@@ -39,7 +48,14 @@ mod history;
 mod import;
 mod import_answer;
 mod import_entry;
+mod import_match;
+mod import_other;
+mod import_other_line;
 mod import_plan;
+mod import_preview;
+mod import_said;
+mod import_source;
+mod internal;
 mod item;
 mod kill;
 mod limit_flags;
@@ -62,6 +78,7 @@ mod read_schedule;
 mod resume;
 mod retry;
 mod rm;
+mod rollback;
 mod run;
 mod run_as;
 pub mod selector;
@@ -81,6 +98,8 @@ mod top_acts;
 mod top_logs;
 mod upgrade;
 mod usage;
+mod verify;
+mod verify_answer;
 mod wait;
 mod waiting;
 mod watch;
@@ -94,7 +113,7 @@ use std::process::ExitCode;
 use clap::{ColorChoice, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::cli::context::{Context, Form};
-use crate::cli::error::{CliError, Kind};
+use crate::cli::error::CliError;
 use crate::cli::usage::{usage, wanted_form};
 use crate::clock::SystemClock;
 use crate::config::{HOME_VARIABLE, Paths, User};
@@ -162,6 +181,7 @@ enum Command {
     #[command(alias = "enable")]
     Resume(resume::ResumeArgs),
     Import(import::ImportArgs),
+    Export(export::ExportArgs),
     Run(run::RunArgs),
     Enqueue(enqueue::EnqueueArgs),
     Ps(ps::PsArgs),
@@ -190,6 +210,10 @@ enum Command {
     Daemon(daemon::DaemonArgs),
     Worker(worker::WorkerArgs),
     Queue(queue::QueueArgs),
+    Crontab(crontab::CrontabArgs),
+    Verify(verify::VerifyArgs),
+    Cutover(cutover::CutoverArgs),
+    Rollback(rollback::RollbackArgs),
     Prune(prune::PruneArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
@@ -206,6 +230,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Pause(args) => pause::pause(ctx, args),
         Command::Resume(args) => resume::resume(ctx, args),
         Command::Import(args) => import::import(ctx, args),
+        Command::Export(args) => export::export(ctx, args),
         Command::Run(args) => run::run(ctx, args),
         Command::Enqueue(args) => enqueue::enqueue(ctx, args),
         Command::Ps(args) => ps::ps(ctx, args),
@@ -233,6 +258,10 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Daemon(args) => daemon::daemon(ctx, args),
         Command::Worker(args) => worker::worker(ctx, args),
         Command::Queue(args) => queue::queue(ctx, args),
+        Command::Crontab(args) => crontab::crontab(ctx, args),
+        Command::Verify(args) => verify::verify(ctx, args),
+        Command::Cutover(args) => cutover::cutover(ctx, args),
+        Command::Rollback(args) => rollback::rollback(ctx, args),
         Command::Prune(args) => prune::prune(ctx, args),
         Command::Demo(args) => demo::demo(ctx, args),
         Command::Completions(args) => completions::completions(ctx, args),
@@ -249,64 +278,10 @@ fn without_a_command(ctx: &Context) -> Result<u8, CliError> {
     Ok(code)
 }
 
-/// The processes crake starts of itself; their arguments are no part of the command line people
-/// write, so they are looked at before it is.
-fn internal(args: &[OsString]) -> Option<u8> {
-    let name = args.get(1)?.to_str()?;
-    match name {
-        // First of all: a worker closes every descriptor it was not given on purpose.
-        "__worker" => Some(worker(args.get(2)?.as_ref())),
-        "__exec" => {
-            title("crake-stage");
-            let code = crate::process::stage_main(args.get(2..).unwrap_or_default());
-            Some(u8::try_from(code).unwrap_or(125))
-        }
-        "__guardian" => {
-            title("crake");
-            Some(daemon::guardian_main(args.get(2..).unwrap_or_default()))
-        }
-        crate::daemon::program::QUESTION => {
-            println!(
-                "{}{}",
-                crate::daemon::program::ANSWER,
-                env!("CARGO_PKG_VERSION")
-            );
-            Some(0)
-        }
-        "__core" => {
-            title("crake-core");
-            Some(daemon::core_main(args.get(2..).unwrap_or_default()))
-        }
-        "__poller" => {
-            title("crake-poller");
-            crate::daemon::poller::poller_main(std::sync::Arc::new(SystemClock))
-        }
-        "__check" | "__copy" => Some(chore::chore(args.get(1..).unwrap_or_default())),
-        other => other.starts_with("__").then(|| {
-            let error = CliError::new(Kind::Usage, format!("unknown internal command {name}"));
-            error::tell(&error, Form::Text)
-        }),
-    }
-}
-
-fn worker(dir: &std::path::Path) -> u8 {
-    title("crake-worker");
-    let code = crate::process::worker_main(dir, &SystemClock);
-    u8::try_from(code).unwrap_or(1)
-}
-
-/// Names the process for `ps`: started through /proc/self/exe it would be called `exe`.
-fn title(name: &str) {
-    if let Ok(name) = std::ffi::CString::new(name) {
-        // Nothing depends on the name.
-        let _ = rustix::thread::set_name(&name);
-    }
-}
-
 /// Runs the command that the arguments name; the first of them is the program's own name.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let args: Vec<OsString> = args.collect();
-    if let Some(code) = internal(&args) {
+    let args = crontab_words::as_crontab(args.collect());
+    if let Some(code) = internal::internal(&args) {
         return ExitCode::from(code);
     }
     if complete::answered(&args) {

@@ -270,6 +270,7 @@ fn draft_of(ctx: &Context, form: Form, old: &Draft) -> Result<Draft, CliError> {
     });
     spec.engine = old.spec.engine.clone();
     spec.origin = old.spec.origin.clone();
+    spec.imported = old.spec.imported.clone();
     spec.keep = keep_of(form.keep_runs, form.keep_for.as_deref(), form.keep_output)?;
     spec.follow = Follow {
         on_success: form.on_success,

@@ -10,6 +10,7 @@ use crate::config::Paths;
 use crate::daemon::ailment::note;
 use crate::daemon::ballast::Ballast;
 use crate::daemon::chore::{Chore, Finding, Task};
+use crate::daemon::crontabs;
 use crate::daemon::journal::{self, FollowError, Journal};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mend;
@@ -170,6 +171,7 @@ impl Care {
         if self.alarm.is_none() {
             self.alarm = self.log(keeper.store());
             self.start_chore(keeper, now);
+            self.settle_crontabs(keeper.store(), now);
             // Without room there is no ballast; it is tried again the next time.
             let _ = self.ballast.load();
         }
@@ -179,6 +181,16 @@ impl Care {
             self.tidy_at = now.boot + if more { 0 } else { TIDY_MS };
         }
         self.alarm.clone()
+    }
+
+    /// Finishes what a cutover that died has left; over a connection of its own, so that the store
+    /// side sees the change as anybody else's. What fails is tried again the next time.
+    fn settle_crontabs(&self, store: &Store, now: Now) {
+        if store.begun_crontabs().is_ok_and(|begun| !begun.is_empty())
+            && let Ok(mut other) = Store::open(&self.paths.store)
+        {
+            let _ = crontabs::settle(&mut other, now.wall);
+        }
     }
 
     fn whereabouts(&mut self, store: &Store) -> Option<Fault> {

@@ -1,8 +1,9 @@
 //! The core: the process that keeps time.
 //!
-//! Five threads. *Firing* decides and touches nothing that can block it but the ring. *Store* is
+//! Six threads. *Firing* decides and touches nothing that can block it but the ring. *Store* is
 //! the only writer of the store. *Spawner* talks to the workers. *Api* answers the socket,
-//! *petitions* does for other users what they ask of the store there. They share nothing but channels, a pulse and one line of text that says what is wrong.
+//! *petitions* does for other users what they ask of the store there, *watching* has sources asked.
+//! They share nothing but channels, a pulse and one line of text that says what is wrong.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -33,6 +34,9 @@ use crate::daemon::restarts::{Restarts, Trouble};
 use crate::daemon::scribe::Scribe;
 use crate::daemon::spawner::{Errand, Hand, Spawner};
 use crate::daemon::successor::{Guarded, Kin};
+use crate::daemon::watching::clerk::Clerk;
+use crate::daemon::watching::round::Round;
+use crate::daemon::watching::wish::{Wish, Word};
 use crate::model::{Fence, Holding, Note};
 use crate::process::{Pool, identity};
 use crate::schedule::{UnixMs, Zone};
@@ -58,6 +62,8 @@ pub enum Keep {
     Note(Note),
     /// Nobody will record the end of this attempt.
     Forget(Fence),
+    /// Something the watching thread wants.
+    Wish(Box<Wish>),
     /// Something in the store may have changed.
     Look,
     /// Record what there is and end. What was due up to this instant is decided, nothing later is.
@@ -217,6 +223,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let (firing_tx, firing_rx) = mailbox().map_err(wire)?;
     let (keeper_tx, keeper_rx) = mailbox().map_err(wire)?;
     let (errand_tx, errand_rx) = mailbox().map_err(wire)?;
+    let (words_tx, words_rx) = mailbox().map_err(wire)?;
     let again = setup.again.unwrap_or_default();
     let clock = Arc::clone(&setup.clock);
     let kin = Kin::new(setup.guarded, again, keeper_tx.clone(), clock);
@@ -238,7 +245,7 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         clock: Arc::clone(&setup.clock),
     };
     let scribe = Scribe::new(
-        begun.keeper,
+        (begun.keeper, Clerk::new(words_tx.clone())),
         keeper_rx,
         firing_tx.clone(),
         errand_tx.clone(),
@@ -249,6 +256,9 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     .map_err(wire)?;
     let spawner = named("spawner", move || spawner.run());
     let scribe = named("store", move || scribe.run());
+    let (clock, spool) = (Arc::clone(&setup.clock), setup.paths.spool.clone());
+    let round = Round::new(words_rx, keeper_tx.clone(), clock, spool);
+    let watching = named("watching", move || round.run());
     let voices = (firing_tx.clone(), keeper_tx.clone(), Arc::clone(&pulse));
     let api = Api::new(voices, Arc::clone(&setup.clock), health.clone(), watched);
     let desk = Desk::new(&setup.paths, Arc::clone(&setup.clock), keeper_tx.clone());
@@ -265,8 +275,10 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     Trouble::over(&setup.paths.trouble());
     kin.attend(&setup.end);
     link.say(GOODBYE);
+    words_tx.send(Word::Stop);
     firing_tx.send(Tell::Stop);
     join(firing);
+    join(watching);
     keeper_tx.send(Keep::Stop(beats.wall()));
     join(scribe);
     errand_tx.send(Errand::Leave);

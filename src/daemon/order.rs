@@ -1,8 +1,9 @@
 //! The order a worker gets: the job's definition, the run, and what this host adds.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Map, Value};
 
-use crate::model::{Engine, Job, Order, Origin, Outcome, QueuedRun, Raw, Spec};
+use crate::model::{Command, Engine, Job, Order, Origin, Outcome, QueuedRun, Raw, Spec};
 use crate::schedule::UnixMs;
 
 /// What this host adds to the environment of jobs. Nothing of the daemon's own environment does.
@@ -20,6 +21,9 @@ pub struct Host {
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const DEBIAN_PATH: &str = "/usr/bin:/bin";
 const CRONIE_PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
+
+/// By what name a client of PostgreSQL introduces itself.
+const PG_NAME: &str = "PGAPPNAME";
 
 impl Host {
     /// Builds the order for the attempt that a run's fence claims.
@@ -39,11 +43,12 @@ impl Host {
             attempt: run.attempt,
             fence: run.fence,
             job: job.name.clone(),
-            command: spec.command.clone(),
+            command: filled(&spec.command, run.args.as_deref()),
             shell: spec.shell.clone(),
             cwd: spec.cwd.clone().or(home),
             env,
-            stdin: spec.stdin.clone(),
+            stdin: stdin(run, spec),
+            stdin_file: run.input_path.clone(),
             umask: spec.umask.unwrap_or(0o022),
             timeout_ms: job.policy.timeout_ms,
             silence_ms: job.policy.silence_ms,
@@ -76,6 +81,12 @@ impl Host {
             if !(fixed && name == "LOGNAME") {
                 set(name, value.clone());
             }
+        }
+        let of_a_watch = run.env.iter().any(|(name, _)| name == "CRAKE_WATCH");
+        if of_a_watch && !job.spec.env.iter().any(|(name, _)| name == PG_NAME) {
+            // So that whoever looks at the server sees which run it is.
+            let name = format!("crake/{}#{}", job.name, run.run);
+            set(PG_NAME, name.into());
         }
         for (name, value) in &run.env {
             set(name, value.clone());
@@ -121,6 +132,38 @@ impl Host {
         }
         base
     }
+}
+
+/// What a run reads on standard input: its own, or what the definition gives to each.
+fn stdin(run: &QueuedRun, spec: &Spec) -> Option<Raw> {
+    match &run.input {
+        Some(input) => Some(input.as_str().into()),
+        None => spec.stdin.clone(),
+    }
+}
+
+/// A command with the run's own values in the place of those arguments that are `{NAME}` and nothing
+/// else. A line for the shell is left as it is: there a value could become a command.
+fn filled(command: &Command, args: Option<&str>) -> Command {
+    let known = args.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+    let (Command::Argv(argv), Some(known)) = (command, known) else {
+        return command.clone();
+    };
+    let value = |word: &Raw| {
+        let word = std::str::from_utf8(&word.0).ok()?;
+        let name = word.strip_prefix('{')?.strip_suffix('}')?;
+        match known.get(name)? {
+            Value::String(text) => Some(Raw::from(text.as_str())),
+            Value::Null => Some(Raw::default()),
+            other => Some(other.to_string().into()),
+        }
+    };
+    // The program itself is never a value.
+    let argv = argv.iter().enumerate().map(|(n, word)| match n {
+        0 => word.clone(),
+        _ => value(word).unwrap_or_else(|| word.clone()),
+    });
+    Command::Argv(argv.collect())
 }
 
 /// The variables that come from the entry of the user a job names. A cron says `/bin/sh` for every

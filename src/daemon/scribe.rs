@@ -20,6 +20,7 @@ use crate::daemon::mailbox::{Mailbox, Sender};
 use crate::daemon::mend;
 use crate::daemon::pruner::{Pruner, Scope};
 use crate::daemon::spawner::Errand;
+use crate::daemon::watching::clerk::Clerk;
 use crate::model::{Level, Note};
 use crate::process::identity;
 use crate::schedule::UnixMs;
@@ -47,6 +48,7 @@ const MEND_MS: i64 = 5_000;
 /// The store thread.
 pub struct Scribe {
     keeper: Keeper,
+    clerk: Clerk,
     mailbox: Mailbox<Keep>,
     firing: Sender<Tell>,
     spawner: Sender<Errand>,
@@ -73,7 +75,7 @@ impl Scribe {
     /// # Errors
     /// No descriptor left.
     pub fn new(
-        keeper: Keeper,
+        (keeper, clerk): (Keeper, Clerk),
         mailbox: Mailbox<Keep>,
         firing: Sender<Tell>,
         spawner: Sender<Errand>,
@@ -96,6 +98,7 @@ impl Scribe {
             care: Care::new(paths, &boot_id, now),
             paths: paths.clone(),
             keeper,
+            clerk,
             mailbox,
             firing,
             spawner,
@@ -104,7 +107,7 @@ impl Scribe {
             writes,
             told_alive: now.boot,
             alerts: Alerts::default(),
-            pruner: Pruner::new(&paths.logs, Scope::default()),
+            pruner: Pruner::new(&paths.logs, Scope::default()).with_inputs(&paths.spool),
             prune_at: now.boot + ALIVE_MS,
             untold: Vec::new(),
             mend_at: now.boot,
@@ -139,7 +142,11 @@ impl Scribe {
         let mut stop = None;
         for message in self.mailbox.take() {
             match message {
-                Keep::Batch(batch) => self.keeper.take(batch),
+                Keep::Batch(batch) => {
+                    self.clerk.saw(&batch.records);
+                    self.keeper.take(batch);
+                }
+                Keep::Wish(wish) => self.clerk.take(*wish),
                 Keep::Forget(fence) => self.keeper.forget_output(fence),
                 Keep::Note(note) => self.untold.push(note),
                 Keep::Look => {}
@@ -151,11 +158,14 @@ impl Scribe {
 
     fn step(&mut self, now: Now) -> (Option<i64>, bool) {
         self.condition.step_begins(now);
+        let wishes = self.clerk.work(&mut self.keeper, now);
         let result = self.keeper.step(now.wall);
         let fault = self.keeper.fault().cloned();
+        let fault = fault.or(wishes.err().map(|e| (e.trouble(), e.to_string())));
         let failed = fault.is_some();
         // Before a worker is told to forget anything.
         let behind = self.care.follow(self.keeper.store_mut(), now);
+        self.clerk.tell(self.keeper.behind() == 0);
         let kept = result.unwrap_or_default();
         for fact in kept.facts {
             self.firing.send(Tell::Fact(fact));
@@ -205,6 +215,7 @@ impl Scribe {
                 match self.keeper.go_on_over(mended.store, &ring, now.wall) {
                     Ok(old) => {
                         old.abandon();
+                        self.clerk.store_is_new();
                         Ok(mended.text)
                     }
                     Err(e) => Err(e.to_string()),

@@ -98,6 +98,8 @@ pub(in crate::engine) fn queued(new: &NewRun, deadline: Option<UnixMs>) -> Queue
         fence: crate::model::Fence(0),
         after: None,
         args: None,
+        input: None,
+        input_path: None,
         env: Vec::<(String, Raw)>::new(),
         deadline,
     }

@@ -27,6 +27,9 @@ pub struct Order {
     pub cwd: Option<String>,
     /// What the job reads on standard input; without it, nothing (end of file at once).
     pub stdin: Option<Raw>,
+    /// The file it reads there instead.
+    #[serde(default)]
+    pub stdin_file: Option<String>,
     /// File mode creation mask.
     pub umask: u32,
     /// Longest time from start to end, milliseconds.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::words::words;
-use crate::model::{Backoff, Follow, Keep, Limits, Raw};
+use crate::model::{Backoff, Follow, Imported, Keep, Limits, Raw};
 use crate::schedule::UnixMs;
 
 words! {
@@ -140,6 +140,9 @@ pub struct Spec {
     /// Where the definition came from, for example `crontab:FILE:14`.
     #[serde(default)]
     pub origin: Option<String>,
+    /// What is kept of the crontab it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Box<Imported>>,
 }
 
 impl Spec {
@@ -168,6 +171,7 @@ impl Spec {
             follow: Follow::default(),
             keep: Keep::default(),
             origin: None,
+            imported: None,
         }
     }
 }

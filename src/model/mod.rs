@@ -11,6 +11,7 @@ mod duration;
 mod evidence;
 mod follow;
 mod id;
+mod imported;
 mod job;
 mod limits;
 mod planned;
@@ -39,6 +40,7 @@ pub use duration::{DurationError, format_duration, parse_duration};
 pub use evidence::{Condition, Evidence, LONG_WAIT_MS, QUIET_MS, Subject, Wait, WaitFor};
 pub use follow::{Follow, Whence};
 pub use id::{Fence, RunId, ScheduleId};
+pub use imported::{Imported, Said};
 pub use job::{
     CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Policy, Spec, check_name,
 };

@@ -140,6 +140,12 @@ pub struct QueuedRun {
     pub args: Option<String>,
     /// Environment that holds for this run only.
     pub env: Vec<(String, Raw)>,
+    /// What its job reads on standard input, in the place of what the job's definition gives.
+    #[serde(default)]
+    pub input: Option<String>,
+    /// The file with what it reads there, where that is long.
+    #[serde(default)]
+    pub input_path: Option<String>,
     /// Not to be started after this instant.
     pub deadline: Option<UnixMs>,
 }

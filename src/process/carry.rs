@@ -156,6 +156,7 @@ impl Run {
         order.env.retain(|(name, _)| name != "CRAKE_EXIT_CODE");
         order.env.push(("CRAKE_EXIT_CODE".to_owned(), "0".into()));
         order.command = Command::Line(line);
+        order.stdin_file = None;
         done.then_some(order)
     }
 

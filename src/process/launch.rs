@@ -5,6 +5,7 @@
 //! exec, handled signals fall back to their defaults, and the worker itself ignores and blocks none.
 //! Where more has to be done before the job may run, [`crate::process::stage`] stands in between.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -127,14 +128,19 @@ fn spawn(process: &mut Process, order: &Order) -> Result<(Ends, io::Result<Child
     let (out, out_end) = output_pipe()?;
     let (err, err_end) = output_pipe()?;
     process.process_group(0).stdout(out_end).stderr(err_end);
-    let feed = match &order.stdin {
-        Some(_) => {
+    let feed = match (&order.stdin_file, &order.stdin) {
+        (Some(path), _) => {
+            let file = File::open(path).map_err(|e| Failure::new("the input of the run", &e))?;
+            process.stdin(file);
+            None
+        }
+        (None, Some(_)) => {
             let (end, feed) = pipe()?;
             rustix::io::ioctl_fionbio(&feed, true).map_err(|e| Failure::new("pipe", &e.into()))?;
             process.stdin(end);
             Some(feed)
         }
-        None => {
+        (None, None) => {
             process.stdin(Stdio::null());
             None
         }

@@ -113,3 +113,9 @@ pub fn days_in_month(year: i32, month: u32) -> u32 {
 pub fn is_leap(year: i32) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
+
+/// Month, day of the month and weekday (Sunday is 0) of a day counted from 1970-01-01.
+pub fn civil_of_day(days: i64) -> (u32, u32, u32) {
+    let (_, month, day) = civil_from_days(days);
+    (month, day, weekday(days))
+}

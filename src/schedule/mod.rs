@@ -41,7 +41,7 @@ use crate::schedule::every::{CalendarSteps, DailyHours, Every};
 use crate::schedule::search::WallPattern;
 
 pub use crate::schedule::calendar::{Calendar, CalendarError, Exclusion};
-pub use crate::schedule::civil::Civil;
+pub use crate::schedule::civil::{Civil, civil_of_day};
 pub use crate::schedule::describe::describe;
 pub use crate::schedule::dialect::{Dialect, UnknownDialect};
 pub use crate::schedule::dst::{DstRule, UnknownDstRule};

@@ -42,6 +42,13 @@ CREATE TABLE seen(
   PRIMARY KEY(watch, key)) WITHOUT ROWID;
 CREATE INDEX seen_poll ON seen(watch, poll);
 
+-- Rows of sources that are to be told what became of them: of each its key columns, and the run it
+-- was delivered to.
+CREATE TABLE owed(
+  id INTEGER PRIMARY KEY, watch TEXT NOT NULL, poll INT NOT NULL, run INT NOT NULL,
+  key TEXT NOT NULL, at INT NOT NULL);
+CREATE INDEX owed_watch ON owed(watch, id);
+
 -- How the connections to a source stand, as the process that holds them last said.
 CREATE TABLE gauge(
   source TEXT PRIMARY KEY, at INT NOT NULL, pool TEXT NOT NULL,
@@ -51,6 +58,9 @@ CREATE TABLE gauge(
 ALTER TABLE run ADD COLUMN input TEXT;
 ALTER TABLE run ADD COLUMN input_path TEXT;
 CREATE INDEX run_poll ON run(origin_ref) WHERE origin = 'watch';
+CREATE INDEX run_poll_alive ON run(origin_ref) WHERE origin = 'watch' AND state IN('queued', 'running');
+CREATE INDEX run_again ON run(origin_ref) WHERE origin = 'retry';
+CREATE INDEX run_input ON run(input_path) WHERE input_path IS NOT NULL;
 
 -- The watch an event is about.
 ALTER TABLE event ADD COLUMN watch TEXT;
@@ -67,6 +77,7 @@ END;
 CREATE TRIGGER watch_removed AFTER DELETE ON watch BEGIN
   UPDATE meta SET value = CAST(value AS INT) + 1 WHERE key = 'watches';
   DELETE FROM seen WHERE watch = OLD.name;
+  DELETE FROM owed WHERE watch = OLD.name;
 END;
 CREATE TRIGGER source_in_use BEFORE DELETE ON source
 WHEN EXISTS(SELECT 1 FROM watch WHERE source = OLD.name) BEGIN

@@ -137,7 +137,11 @@ impl Store {
     }
 }
 
-fn insert_pause(tx: &Transaction<'_>, name: &str, pause: &Pause) -> Result<()> {
+pub(in crate::store) fn insert_pause(
+    tx: &Transaction<'_>,
+    name: &str,
+    pause: &Pause,
+) -> Result<()> {
     let row = job_row(tx, name)?.ok_or_else(|| StoreError::NoSuchJob(name.to_owned()))?;
     end_pauses(tx, name, pause.from)?;
     tx.execute(

@@ -11,6 +11,7 @@ use crate::model::{
 };
 use crate::schedule::UnixMs;
 use crate::store::follow::run_followers;
+use crate::store::touched::forget_journaled;
 use crate::store::{Result, Store};
 
 /// Numbers from here on were given out without the store; see the engine's numbers.
@@ -30,10 +31,7 @@ impl Store {
     ) -> Result<Vec<(RunId, RunId)>> {
         let journaled = self.journaled;
         self.write(|tx| {
-            if journaled > 0 {
-                tx.prepare_cached("DELETE FROM touched WHERE seq <= ?1")?
-                    .execute([journaled])?;
-            }
+            forget_journaled(tx, journaled)?;
             let mut renumbered = Vec::new();
             for record in records {
                 if let Some(other) = record_one(tx, record)? {

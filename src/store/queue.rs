@@ -35,7 +35,7 @@ pub struct Cancelled {
 
 pub(in crate::store) const COLUMNS: &str =
     "id, job, queue, priority, run_at, queued_at, planned_at, origin, attempt,
-  max_attempts, fence, args, env, deadline_at,
+  max_attempts, fence, args, env, input, input_path, deadline_at,
   CASE WHEN attempt > 0 THEN (SELECT a.outcome FROM attempt a
     WHERE a.run = run.id AND a.outcome IS NOT NULL ORDER BY a.n DESC LIMIT 1) END AS after";
 
@@ -284,6 +284,8 @@ pub(in crate::store) fn read(row: &Row<'_>) -> rusqlite::Result<QueuedRun> {
             .and_then(|word| word.parse().ok()),
         args: row.get("args")?,
         env: env_of(env.as_deref()),
+        input: row.get("input")?,
+        input_path: row.get("input_path")?,
         deadline: row.get("deadline_at")?,
     })
 }

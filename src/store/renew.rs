@@ -94,8 +94,8 @@ impl Store {
         self.write(|tx| {
             let again = insert_request(tx, &request, now)?;
             tx.execute(
-                "UPDATE run SET args = (SELECT args FROM run WHERE id = ?2),
-                   env = (SELECT env FROM run WHERE id = ?2) WHERE id = ?1",
+                "UPDATE run SET (args, env, input, input_path) =
+                   (SELECT args, env, input, input_path FROM run WHERE id = ?2) WHERE id = ?1",
                 params![again.0, run.0],
             )?;
             Ok(again)

@@ -14,7 +14,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0003_sources.sql"),
     include_str!("0004_watches.sql"),
     include_str!("0005_looks.sql"),
-    include_str!("0006_alerts.sql"),
+    include_str!("0006_crontab.sql"),
+    include_str!("0007_alerts.sql"),
 ];
 
 /// The version this program writes.

@@ -5,13 +5,20 @@
 //! are then, writes them down elsewhere, and forgets the marks.
 
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params_from_iter};
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Result, Store};
 
-/// Tables nobody has to bring back: marks that are only looked at once.
-const UNMARKED: [&str; 2] = ["change", "touched"];
+/// Tables nobody has to bring back: marks that are only looked at once, and what a process says of
+/// itself every few seconds.
+const UNMARKED: [&str; 3] = ["change", "touched", "gauge"];
+
+/// A watch changed in more than when it was asked and is to be asked.
+const MORE_THAN_TIMES: &str = "OLD.version IS NOT NEW.version OR OLD.memory IS NOT NEW.memory
+  OR OLD.spec IS NOT NEW.spec OR OLD.job IS NOT NEW.job OR OLD.source IS NOT NEW.source
+  OR OLD.paused_at IS NOT NEW.paused_at OR OLD.paused_until IS NOT NEW.paused_until
+  OR OLD.asked_at IS NOT NEW.asked_at";
 
 /// Output longer than this, in base64, is left out of an image: some 16 KiB, bytes.
 const OUTPUT_MAX: usize = 22 * 1024;
@@ -126,6 +133,9 @@ pub(in crate::store) fn make_triggers(conn: &Connection) -> Result<()> {
         let (add, change) = match table.as_str() {
             "meta" => ("NEW.key <> 'ring_seq'", "NEW.key <> 'ring_seq'"),
             "session" => ("1", "OLD.stopped_at IS NOT NEW.stopped_at"),
+            // When a watch is asked next changes with each poll and is found again by asking, and a
+            // row may hold a large result.
+            "watch" => ("1", MORE_THAN_TIMES),
             _ => ("1", "1"),
         };
         let mark = |row: &str| {
@@ -151,6 +161,15 @@ pub(in crate::store) fn make_triggers(conn: &Connection) -> Result<()> {
              CREATE TRIGGER touched_move_{table} AFTER UPDATE ON {table} WHEN {moved} BEGIN {old} END;
              CREATE TRIGGER touched_remove_{table} AFTER DELETE ON {table} BEGIN {old} END;"
         ))?;
+    }
+    Ok(())
+}
+
+/// Forgets the marks of what is written down elsewhere.
+pub(in crate::store) fn forget_journaled(tx: &Transaction<'_>, journaled: i64) -> Result<()> {
+    if journaled > 0 {
+        tx.prepare_cached("DELETE FROM touched WHERE seq <= ?1")?
+            .execute([journaled])?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use rusqlite::{Transaction, params};
 
 use crate::model::Initial;
 use crate::schedule::UnixMs;
+use crate::store::held::release_held;
 use crate::store::watches::{known, note, spec_text, watch_row};
 use crate::store::{Result, Store, StoreError};
 
@@ -31,8 +32,13 @@ impl Store {
                 params![name, now],
             )?;
             known(changed, name)?;
-            let given_up = take_held(tx, name)?;
-            note(tx, name, format!("{by} gave up {given_up} polls"), now)?;
+            let given_up = release_held(tx, name, now)?;
+            note(
+                tx,
+                name,
+                format!("{by} let it go on without what it waited for"),
+                now,
+            )?;
             Ok(given_up)
         })
     }
@@ -64,26 +70,6 @@ impl Store {
             note(tx, name, format!("reset by {by}"), now)
         })
     }
-}
-
-/// Takes what the polls that wait brought for granted.
-fn take_held(tx: &Transaction<'_>, name: &str) -> Result<usize> {
-    let held: Vec<String> = tx
-        .prepare("SELECT held FROM poll WHERE watch = ?1 AND held IS NOT NULL ORDER BY id")?
-        .query_map([name], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    for text in &held {
-        let value: serde_json::Value =
-            serde_json::from_str(text).map_err(|e| StoreError::Unreadable(e.to_string()))?;
-        if let Some(memory) = value.get("memory").filter(|m| !m.is_null()) {
-            tx.execute(
-                "UPDATE watch SET memory = ?2 WHERE name = ?1",
-                params![name, memory.to_string()],
-            )?;
-        }
-    }
-    tx.execute("UPDATE poll SET held = NULL WHERE watch = ?1", [name])?;
-    Ok(held.len())
 }
 
 /// Forgets what a watch remembers, the polls that wait for their runs among it.

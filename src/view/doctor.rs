@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::model::Command;
 use crate::schedule::UnixMs;
 use crate::view::Daemon;
+use crate::view::attention::{Attention, Level};
 use crate::view::attention_daemon::BEAT_MS;
 use crate::view::findings::{Findings, some};
 use crate::view::text::clean_all;
@@ -52,10 +53,18 @@ pub struct Facts {
     pub tzdata: Option<String>,
     /// All jobs; none where the store cannot be read.
     pub jobs: Option<Vec<JobFacts>>,
+    /// What somebody should look at among the watches; none where the store cannot be read.
+    pub watches: Option<Vec<Attention>>,
     /// Bytes free for this user and bytes in all, on the file system of the store.
     pub space: Option<(u64, u64)>,
     /// The processes of other crons.
     pub crons: Vec<i32>,
+    /// Jobs whose entries cron runs as well.
+    pub live_twice: Vec<String>,
+    /// Jobs whose entries nobody runs.
+    pub live_nowhere: Vec<String>,
+    /// Tables of which a change was begun, and whose files are neither old nor new, or cannot be read.
+    pub unsettled: Vec<String>,
 }
 
 /// What is known of the store's file.
@@ -114,6 +123,10 @@ pub fn examine(facts: &Facts) -> Vec<Check> {
         Some(jobs) => checks.extend([cron(facts, jobs), path(jobs)]),
         None => checks.extend(["cron", "path"].map(not_looked_at)),
     }
+    checks.push(match &facts.watches {
+        Some(found) => watches(found),
+        None => not_looked_at("watches"),
+    });
     checks
 }
 
@@ -139,6 +152,20 @@ pub fn write(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn watches(found: &[Attention]) -> Check {
+    let mut findings = Findings::of("watches");
+    for alert in found {
+        let state = match alert.level {
+            Level::Urgent => State::Fail,
+            Level::Warning => State::Warn,
+        };
+        let name = alert.subject().unwrap_or("-");
+        let what = format!("{name} {}: {}", alert.what, alert.text);
+        findings.add(state, what, vec![alert.hint.clone()]);
+    }
+    findings.check(|| "none needs attention".to_owned())
 }
 
 fn not_looked_at(name: &'static str) -> Check {
@@ -303,6 +330,7 @@ fn space(facts: &Facts) -> Check {
 
 fn cron(facts: &Facts, jobs: &[JobFacts]) -> Check {
     let mut findings = Findings::of("cron");
+    entries(facts, &mut findings);
     let mut imported = jobs.iter().filter(|job| job.imported && job.in_force);
     let pids: Vec<String> = facts.crons.iter().map(i32::to_string).collect();
     let pids: Vec<&str> = pids.iter().map(String::as_str).collect();
@@ -324,6 +352,26 @@ fn cron(facts: &Facts, jobs: &[JobFacts]) -> Check {
             some(&pids)
         ),
     })
+}
+
+/// Imported entries that are not live in exactly one place.
+fn entries(facts: &Facts, findings: &mut Findings) {
+    fn named(jobs: &[String]) -> Vec<(&str, String)> {
+        jobs.iter().map(|job| (job.as_str(), job.clone())).collect()
+    }
+    let twice = named(&facts.live_twice);
+    findings.jobs(State::Fail, "cron runs it as well", &twice, "pause");
+    let nowhere = named(&facts.live_nowhere);
+    findings.jobs(
+        State::Fail,
+        "neither cron nor crake runs it",
+        &nowhere,
+        "resume",
+    );
+    for table in &facts.unsettled {
+        let what = format!("a change of {table} was begun and not ended");
+        findings.add(State::Fail, what, vec![format!("crake rollback {table}")]);
+    }
 }
 
 fn path(jobs: &[JobFacts]) -> Check {

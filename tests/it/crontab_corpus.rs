@@ -18,7 +18,7 @@ fn corpus() -> Option<PathBuf> {
 #[test]
 fn every_file_reads_as_the_real_crons_read_it() {
     let Some(corpus) = corpus() else {
-        println!("skipped: corpus not present");
+        eprintln!("SKIPPED: the corpus of real crontabs is not there");
         return;
     };
     let truth = fs::read_to_string(corpus.join("truth.jsonl")).expect("the records");
@@ -67,7 +67,7 @@ fn every_file_reads_as_the_real_crons_read_it() {
 #[test]
 fn every_file_gets_usable_names_and_no_panic() {
     let Some(corpus) = corpus() else {
-        println!("skipped: corpus not present");
+        eprintln!("SKIPPED: the corpus of real crontabs is not there");
         return;
     };
     let truth = fs::read_to_string(corpus.join("truth.jsonl")).expect("the records");

@@ -29,6 +29,8 @@ fn waiting(run: i64, queue: &str, priority: u8, at: UnixMs) -> QueuedRun {
         max_attempts: 1,
         fence: Fence(0),
         args: None,
+        input: None,
+        input_path: None,
         env: Vec::new(),
         deadline: None,
         after: None,

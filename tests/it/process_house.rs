@@ -82,6 +82,7 @@ impl House {
             ],
             cwd: None,
             stdin: None,
+            stdin_file: None,
             umask: 0o022,
             timeout_ms: None,
             silence_ms: None,

@@ -34,8 +34,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "clock", "schedule", "model", "crontab", "engine", "config", "store", "process",
-            "source", "control", "courier", "daemon", "view", "tui",
+            "clock", "crash", "schedule", "model", "crontab", "engine", "config", "store",
+            "process", "source", "control", "courier", "daemon", "view", "tui",
         ],
     ),
 ];

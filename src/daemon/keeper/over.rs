@@ -10,6 +10,11 @@ use crate::schedule::UnixMs;
 use crate::store::{self, Store};
 
 impl Keeper {
+    /// What was written beside the records is looked at with the next step.
+    pub fn look_anew(&mut self) {
+        self.seen = -1;
+    }
+
     /// Goes on over another store, which holds what the last one held: with what waits here, and
     /// with these records of the ring where it lacks them. Everything is looked at anew; what the
     /// firing side has stays what it is. Gives the store there was.

@@ -1,6 +1,7 @@
 //! What several tests share: a home of their own, waiting for a condition, a world made by hand.
 
 pub mod bench;
+pub mod corpus;
 pub mod facility;
 pub mod instance;
 pub mod lookout;
@@ -12,7 +13,9 @@ pub mod seen;
 pub mod servers;
 pub mod sides;
 pub mod ticking;
+pub mod tmux;
 pub mod volume;
 pub mod wait;
+pub mod watching;
 pub mod weather;
 pub mod world;

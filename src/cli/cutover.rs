@@ -1,0 +1,398 @@
+//! `crake cutover`: from now on crake runs what cron ran.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use clap_complete::engine::ArgValueCandidates;
+use serde_json::{Value, json};
+
+use crate::cli::complete;
+use crate::cli::context::Context;
+use crate::cli::cutover_file::{self, Manifest};
+use crate::cli::error::{CliError, Kind};
+use crate::cli::import_source;
+use crate::cli::item;
+use crate::crash;
+use crate::crontab::{Dialect, Format, Table, put_marks, unmark};
+use crate::daemon::crontabs;
+use crate::schedule::UnixMs;
+use crate::store::{CrontabRow, Intent, JobRow, Store};
+use crate::view::time::rfc3339;
+
+/// Let crake run what cron runs now
+///
+/// Each entry that a job was made of becomes a comment in its table (`#crake:ID: `); nothing else of
+/// the file changes. The file is replaced in one step, between seconds 5 and 45 of a minute: cron
+/// fires for the last time in that minute, the jobs from the next one on. Owner, rights and the old
+/// bytes are kept. `crake rollback` puts everything back; so does
+/// `sed -i 's/^#crake:[0-9a-f]*: //' FILE`, without crake.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  crake cutover -n                        what would be changed, as a diff
+  crake cutover --job backup              one job first
+  crake cutover                           everything that was imported and is observed")]
+pub struct CutoverArgs {
+    /// Imported tables; all that are observed if not given
+    #[arg(value_name = "TABLE")]
+    tables: Vec<String>,
+    /// Only these jobs
+    #[arg(long = "job", value_name = "JOB", add = ArgValueCandidates::new(complete::job_names))]
+    jobs: Vec<String>,
+    /// Only show what would be changed
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Change files that belong to a package as well; an upgrade will ask about them
+    #[arg(long)]
+    include_packaged: bool,
+    /// Where the tables of cron are, instead of / (also: CRAKE_CRON_ROOT=DIR)
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+/// What becomes of one table.
+pub struct Done {
+    /// The table.
+    pub source: String,
+    /// Jobs that take over, or give back.
+    pub jobs: Vec<String>,
+    /// Why nothing was done.
+    pub skipped: Option<String>,
+    /// From when on.
+    pub at: Option<UnixMs>,
+    /// Where the backup is.
+    pub backup: Option<String>,
+    /// Lines before and after.
+    pub diff: Vec<(String, String)>,
+}
+
+const MINUTE: i64 = 60_000;
+
+/// Lets crake run what cron ran.
+///
+/// # Errors
+/// No such table or job, a table that was changed since it was imported, and those of writing.
+pub fn cutover(ctx: &Context, args: CutoverArgs) -> Result<u8, CliError> {
+    let root = import_source::root(args.root.as_deref());
+    let mut store = ctx.write()?;
+    crontabs::settle(&mut store, ctx.now())?;
+    for name in &args.jobs {
+        item::find(&store, name)?;
+    }
+    let tables = chosen(&store, &args.tables, |table| table.observed)?;
+    let mut done = Vec::new();
+    for table in &tables {
+        done.push(one(ctx, &mut store, table, &args, &root)?);
+    }
+    if !args.dry_run {
+        ctx.nudge();
+    }
+    answer(ctx, &done, args.dry_run, "taken over")?;
+    Ok(0)
+}
+
+/// The tables that were named, or those that are meant where none was.
+///
+/// # Errors
+/// A table that was not imported.
+pub fn chosen(
+    store: &Store,
+    named: &[String],
+    usual: impl Fn(&CrontabRow) -> bool,
+) -> Result<Vec<CrontabRow>, CliError> {
+    if named.is_empty() {
+        let mut all = store.crontabs()?;
+        all.retain(usual);
+        return Ok(all);
+    }
+    named
+        .iter()
+        .map(|name| {
+            let path = std::path::absolute(name)?.display().to_string();
+            let row = match store.crontab(&path)? {
+                None => store.crontab(name)?,
+                found => found,
+            };
+            row.ok_or_else(|| {
+                let text = format!("{name} was not imported");
+                CliError::new(Kind::NotFound, text).hint(format!("`crake import {name}` first"))
+            })
+        })
+        .collect()
+}
+
+fn one(
+    ctx: &Context,
+    store: &mut Store,
+    table: &CrontabRow,
+    args: &CutoverArgs,
+    root: &Path,
+) -> Result<Done, CliError> {
+    let skipped = |why: String| Done {
+        source: table.source.clone(),
+        jobs: Vec::new(),
+        skipped: Some(why),
+        at: None,
+        backup: None,
+        diff: Vec::new(),
+    };
+    if let Some(why) = left_alone(table, root, args.include_packaged) {
+        return Ok(skipped(why));
+    }
+    let bytes = import_source::content(&table.source)?;
+    if bytes != table.bytes {
+        let text = format!("{} was changed since it was imported", table.source);
+        return Err(CliError::new(Kind::Differs, text).hint(format!(
+            "`crake import {}` reads it anew; then cut over",
+            table.source
+        )));
+    }
+    let taken = entries(store, table, &bytes, &args.jobs)?;
+    if taken.is_empty() {
+        return Ok(skipped("nothing of it is left to take over".to_owned()));
+    }
+    let ids = taken
+        .iter()
+        .map(|(line, id, _)| (*line, id.clone()))
+        .collect();
+    let after = put_marks(&bytes, &ids);
+    check(table, &bytes, &after, taken.len())?;
+    let mut done = skipped(String::new());
+    done.skipped = None;
+    done.jobs = taken.iter().map(|(_, _, job)| job.clone()).collect();
+    done.diff = diff(&bytes, &ids);
+    if args.dry_run {
+        return Ok(done);
+    }
+    let ids: Vec<String> = ids.into_values().collect();
+    write(ctx, store, table, (&bytes, after), ids, root, &mut done)?;
+    Ok(done)
+}
+
+/// Why nothing of a table is taken over.
+fn left_alone(table: &CrontabRow, root: &Path, packaged: bool) -> Option<String> {
+    if table.intent.is_some() {
+        let why = "a change of it was begun, and the file is neither old nor new";
+        return Some(why.to_owned());
+    }
+    let path = Path::new(&table.source);
+    if !path.is_absolute() {
+        return Some("it is no file".to_owned());
+    }
+    let package = cutover_file::package_of(root, path).filter(|_| !packaged)?;
+    Some(format!(
+        "W16 it belongs to the package {package} and stays with cron (--include-packaged changes it)"
+    ))
+}
+
+/// Backs the table up and replaces it.
+fn write(
+    ctx: &Context,
+    store: &mut Store,
+    table: &CrontabRow,
+    (bytes, after): (&[u8], Vec<u8>),
+    ids: Vec<String>,
+    root: &Path,
+    done: &mut Done,
+) -> Result<(), CliError> {
+    let at = takeover(ctx, table.observed && root == Path::new("/"));
+    let meta = std::fs::metadata(&table.source)?;
+    let manifest = Manifest {
+        source: table.source.clone(),
+        at: ctx.now(),
+        takeover_at: at,
+        mode: meta.mode() & 0o7777,
+        uid: meta.uid(),
+        gid: meta.gid(),
+        ids,
+        jobs: done.jobs.clone(),
+    };
+    crash::point("cutover planned");
+    let backup = cutover_file::back_up(&ctx.paths.home, &manifest, bytes, &after)?;
+    crash::point("cutover backed up");
+    let intent = Intent {
+        cutover: true,
+        wanted: after,
+        at,
+        jobs: done.jobs.clone(),
+        backup: backup.display().to_string(),
+    };
+    change(ctx, store, table, &intent)?;
+    done.at = Some(at);
+    done.backup = Some(backup.display().to_string());
+    Ok(())
+}
+
+/// Makes a change of a table: noted, written in one step, settled.
+///
+/// # Errors
+/// Those of writing; what was noted is then settled by what the file holds.
+pub fn change(
+    ctx: &Context,
+    store: &mut Store,
+    table: &CrontabRow,
+    intent: &Intent,
+) -> Result<(), CliError> {
+    store.begin_crontab(&table.source, intent)?;
+    crash::point("cutover noted");
+    let written = cutover_file::replace(Path::new(&table.source), &intent.wanted);
+    crontabs::settle(store, ctx.now())?;
+    crash::point("cutover settled");
+    written.map_err(|e| {
+        let kind = match e.kind() {
+            std::io::ErrorKind::PermissionDenied => Kind::Denied,
+            _ => Kind::Failed,
+        };
+        CliError::new(kind, format!("cannot write {}: {e}", table.source))
+            .hint("nothing was changed; a table of cron takes the right of its owner or root")
+    })
+}
+
+/// The entries to be taken over: line, id and job of each.
+fn entries(
+    store: &Store,
+    table: &CrontabRow,
+    bytes: &[u8],
+    named: &[String],
+) -> Result<Vec<(usize, String, String)>, CliError> {
+    let unmarked = unmark(bytes, |_| true);
+    let lines: Vec<&[u8]> = unmarked.bytes.split(|byte| *byte == b'\n').collect();
+    let mut found = Vec::new();
+    for JobRow { job, .. } in store.jobs()? {
+        let Some(imported) = job.spec.imported.as_deref() else {
+            continue;
+        };
+        let here = imported.source == table.source && !imported.disabled;
+        let wanted = named.is_empty() || named.contains(&job.name);
+        let marked = unmarked.marks.values().any(|id| *id == imported.id);
+        let line = lines
+            .get(imported.line.wrapping_sub(1))
+            .copied()
+            .unwrap_or_default();
+        if here && wanted && !marked && line == imported.text.0 {
+            found.push((imported.line, imported.id.clone(), job.name.clone()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// What is to be written must be the same table with just those entries gone.
+fn check(table: &CrontabRow, before: &[u8], after: &[u8], taken: usize) -> Result<(), CliError> {
+    let refuse = |why: &str| {
+        let text = format!("{}: {why}; nothing was changed", table.source);
+        Err(CliError::new(Kind::Refused, text))
+    };
+    if unmark(after, |_| true).bytes != unmark(before, |_| true).bytes {
+        return refuse("the marks could not be taken away again");
+    }
+    let (Ok(dialect), Ok(format)) = (
+        table.dialect.parse::<Dialect>(),
+        table.format.parse::<Format>(),
+    ) else {
+        return Ok(());
+    };
+    let (old, new) = (
+        Table::parse(before, dialect, format),
+        Table::parse(after, dialect, format),
+    );
+    if old.entries().count() != new.entries().count() + taken
+        || old.complaints().count() != new.complaints().count()
+    {
+        return refuse("a line holds a NUL byte, so a mark would hide too much or too little");
+    }
+    if dialect == Dialect::Cronie && longest_comments(after) > 32_000 {
+        return refuse(
+            "cronie reads no more than 32768 bytes of comments in a row; take over in parts with --job",
+        );
+    }
+    Ok(())
+}
+
+fn longest_comments(bytes: &[u8]) -> usize {
+    let (mut longest, mut length) = (0, 0);
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.trim_ascii_start();
+        length = if text.is_empty() || text.starts_with(b"#") {
+            length + line.len()
+        } else {
+            0
+        };
+        longest = longest.max(length);
+    }
+    longest
+}
+
+/// The minute from which on the jobs fire. A table that cron reads is written between seconds 5 and
+/// 45: cron looks for changes at the start of a minute, before it looks for what is due.
+pub fn takeover(ctx: &Context, live: bool) -> UnixMs {
+    let second = |now: UnixMs| now.rem_euclid(MINUTE) / 1_000;
+    while live && !(5..45).contains(&second(ctx.now())) {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    (ctx.now().div_euclid(MINUTE) + 1) * MINUTE
+}
+
+fn diff(bytes: &[u8], ids: &BTreeMap<usize, String>) -> Vec<(String, String)> {
+    bytes
+        .split(|byte| *byte == b'\n')
+        .enumerate()
+        .filter_map(|(index, line)| {
+            let id = ids.get(&(index + 1))?;
+            let line = String::from_utf8_lossy(line).into_owned();
+            Some((line.clone(), format!("{}{line}", crate::crontab::mark(id))))
+        })
+        .collect()
+}
+
+/// Writes the answer of a cutover or a rollback.
+///
+/// # Errors
+/// Those of writing.
+pub fn answer(ctx: &Context, done: &[Done], dry_run: bool, what: &str) -> Result<(), CliError> {
+    let item = |one: &Done| -> Value {
+        let diff: Vec<Value> = one
+            .diff
+            .iter()
+            .map(|(a, b)| json!({"from": a, "to": b}))
+            .collect();
+        json!({
+            "table": one.source, "jobs": one.jobs, "skipped": one.skipped,
+            "at": one.at.map(|at| rfc3339(at, &ctx.zone)), "backup": one.backup, "diff": diff,
+            "dry_run": dry_run,
+        })
+    };
+    ctx.answer(
+        || done.iter().map(item).collect(),
+        |out| {
+            for one in done {
+                if let Some(why) = &one.skipped {
+                    writeln!(out, "{}: {why}", one.source)?;
+                    continue;
+                }
+                let count = one.diff.len();
+                if dry_run {
+                    writeln!(out, "--- {0}\n+++ {0}", one.source)?;
+                    for (from, to) in &one.diff {
+                        writeln!(out, "-{from}\n+{to}")?;
+                    }
+                    writeln!(
+                        out,
+                        "{count} lines would be {what}. Nothing written (dry run)."
+                    )?;
+                } else {
+                    let at = one.at.map(|at| rfc3339(at, &ctx.zone)).unwrap_or_default();
+                    writeln!(out, "{}: {count} lines {what}, from {at} on", one.source)?;
+                    if let Some(backup) = &one.backup {
+                        writeln!(out, "  the file as it was: {backup}/before")?;
+                    }
+                }
+            }
+            if done.is_empty() {
+                writeln!(out, "no table is there to be {what}")?;
+            }
+            Ok(())
+        },
+    )
+}
