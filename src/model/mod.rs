@@ -17,6 +17,7 @@ mod limits;
 mod planned;
 mod queue;
 mod raw;
+mod receiver;
 mod record;
 mod retention;
 mod rows;
@@ -29,10 +30,7 @@ mod watch;
 mod words;
 mod worker;
 
-pub use alert::{
-    AlertKind, AlertState, Means, Place, Quiet, Rate, Receiver, ReceiverRow, SecretFrom,
-    TidingKind, redacted_url,
-};
+pub use alert::{AlertKind, AlertState, TidingKind};
 pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
 pub use backoff::Backoff;
 pub use dsn::{Address, Dsn, DsnError, SslMode};
@@ -50,6 +48,7 @@ pub use planned::{
 };
 pub use queue::Queue;
 pub use raw::Raw;
+pub use receiver::{Means, Place, Quiet, Rate, Receiver, ReceiverRow, SecretFrom, redacted_url};
 pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
 pub use retention::{Keep, Retention, RunLimits};
 pub use rows::{Cell, Rows};

@@ -257,12 +257,13 @@ impl Store {
                UNION ALL
                SELECT id, receiver, 0, decided_at, NULL FROM alert
                  WHERE state IN('pending', 'held') AND attempts > 2)
+             SELECT g.*, a.last_error AS error FROM (
              SELECT r.name, sum(b.given_up) AS given_up, sum(1 - b.given_up) AS tried,
-               min(b.decided_at) AS since, (SELECT last_error FROM alert WHERE id = max(b.id)) AS error
+               min(b.decided_at) AS since, max(b.id) AS last
              FROM bad b JOIN receiver r ON r.id = b.receiver
              WHERE b.given_up = 0 OR NOT EXISTS(SELECT 1 FROM alert s WHERE s.receiver = b.receiver
                AND s.state = 'sent' AND s.sent_at > b.failed_at)
-             GROUP BY r.name ORDER BY r.name",
+             GROUP BY r.name) g JOIN alert a ON a.id = g.last ORDER BY g.name",
         )?;
         let rows = statement.query_map([], |row| {
             Ok(Undelivered {

@@ -58,19 +58,8 @@ pub fn alert_words(
         line("since", &at(since));
     }
     if let Some(run) = &run {
-        line("run", &format!("{} ({})", run.run, made_by(run)));
-        for (what, instant) in [
-            ("planned", run.planned_at),
-            ("started", run.started_at),
-            ("ended", run.ended_at),
-        ] {
-            line(what, &instant.map_or(String::new(), at));
-        }
-        line("took", &took(run).map_or(String::new(), span));
-        line("outcome", &outcome(run));
-        if let Some(good) = store.last_good(&run.job, run.run)? {
-            let ended = good.ended_at.map_or(String::new(), at);
-            line("last ok", &format!("run {}, {ended}", good.run));
+        for (what, words) in of_run(store, run, &at)? {
+            line(what, &words);
         }
     }
     if let Some(job) = job {
@@ -87,7 +76,37 @@ pub fn alert_words(
             text.push_str(&format!("  {}\n", clean_all(line)));
         }
     }
-    let hint = match (kind, &telling.job, telling.run) {
+    let hint = hint(kind, telling);
+    if let Some(hint) = hint {
+        text.push_str(&format!("\n{hint}\n"));
+    }
+    Ok((subject, text))
+}
+
+fn of_run(
+    store: &Store,
+    run: &RunRow,
+    at: &dyn Fn(UnixMs) -> String,
+) -> Result<Vec<(&'static str, String)>> {
+    let maybe = |instant: Option<UnixMs>| instant.map_or(String::new(), at);
+    let good = store.last_good(&run.job, run.run)?;
+    let good = good.map_or(String::new(), |good| {
+        format!("run {}, {}", good.run, maybe(good.ended_at))
+    });
+    Ok(vec![
+        ("run", format!("{} ({})", run.run, made_by(run))),
+        ("planned", maybe(run.planned_at)),
+        ("started", maybe(run.started_at)),
+        ("ended", maybe(run.ended_at)),
+        ("took", took(run).map_or(String::new(), span)),
+        ("outcome", outcome(run)),
+        ("last ok", good),
+    ])
+}
+
+/// The command to type.
+fn hint(kind: AlertKind, telling: &Telling) -> Option<String> {
+    match (kind, &telling.job, telling.run) {
         (AlertKind::Test, ..) => None,
         (AlertKind::Missed, Some(job), _) => Some(format!("crake missed {job}")),
         (AlertKind::Stuck | AlertKind::Lost | AlertKind::Late, _, Some(run)) => {
@@ -96,11 +115,7 @@ pub fn alert_words(
         (_, _, Some(run)) => Some(format!("crake logs {run}")),
         (_, Some(job), None) => Some(format!("crake show {job}")),
         (_, None, None) => None,
-    };
-    if let Some(hint) = hint {
-        text.push_str(&format!("\n{hint}\n"));
     }
-    Ok((subject, text))
 }
 
 fn about(job: &Job) -> [(&'static str, String); 3] {

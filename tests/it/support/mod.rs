@@ -12,6 +12,7 @@ pub mod scene;
 pub mod seen;
 pub mod servers;
 pub mod sides;
+pub mod sinks;
 pub mod ticking;
 pub mod tmux;
 pub mod volume;
