@@ -4,7 +4,7 @@
 //! (`tests/it/tidy.rs` holds them to it):
 //!
 //! `clock` · `crash` · `schedule` · `model` · `crontab` · `engine` · `config` · `store` · `process` ·
-//! `source` · `control` · `daemon` · `view` · `tui` · `cli`
+//! `source` · `control` · `courier` · `daemon` · `view` · `tui` · `cli`
 
 pub mod cli;
 pub mod clock;
