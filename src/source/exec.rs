@@ -248,7 +248,11 @@ impl Connection for ExecConnection {
             let message = "the command was stopped";
             return Err(SourceError::new(ErrorKind::Cancelled, message));
         }
-        if let Some(code) = ended.code().filter(|code| *code != 0) {
+        // One whose rest nobody wanted may say how it takes that.
+        let failed = ended
+            .code()
+            .filter(|code| *code != 0 && !taken.rows.truncated);
+        if let Some(code) = failed {
             return Err(of_exit(code, &said));
         }
         Ok(Answer {
