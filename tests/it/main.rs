@@ -120,6 +120,7 @@ mod watch_cli;
 mod watch_cli_polls;
 mod watch_deliveries;
 mod watch_golden;
+mod watch_hostile;
 mod watch_late_commits;
 mod watch_modes;
 mod watch_run_faults;

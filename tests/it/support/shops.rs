@@ -101,7 +101,7 @@ impl Shop {
                     Engine::Postgres => postgres_at(server, "postgres")
                         .batch_execute(&sql)
                         .expect("a database"),
-                    _ => server.make(&sql),
+                    _ => server.make(&format!("{sql} CHARACTER SET utf8mb4")),
                 }
             }
         }
