@@ -9,7 +9,7 @@ use crate::view::doctor::{State, examine, items, write};
 /// Check the daemon, the store, the host and the jobs for what goes wrong in silence
 ///
 /// One line for each check, with what to do about it beneath: daemon, store, tzdata, schedules,
-/// clock, space, cron (another one that may run imported jobs as well) and path. Exits with 0 if
+/// clock, space, cron (another one that may run imported jobs as well), path and watches. Exits with 0 if
 /// no check fails, whatever it warns of, and with 1 otherwise.
 #[derive(clap::Args, Debug)]
 #[command(

@@ -16,6 +16,7 @@ use crate::model::{Command, Spec, UnreadableSchedule};
 use crate::process::{is_executable, plain_words};
 use crate::schedule::{Dialect, UnixMs, Zone};
 use crate::store::{Armed, JobRow, Store, VERSION};
+use crate::view::attention_watches::of_watches;
 use crate::view::doctor::{Facts, JobFacts, StoreFacts};
 use crate::view::timetable::Timetable;
 
@@ -63,6 +64,7 @@ fn from_store(ctx: &Context, facts: &mut Facts) -> Result<(), CliError> {
     let astray = cutover_state::astray(ctx, &store)?;
     (facts.live_twice, facts.live_nowhere) = (astray.both, astray.neither);
     facts.unsettled = [astray.unsettled, astray.unreadable].concat();
+    facts.watches = Some(of_watches(&store, &facts.daemon, facts.now)?);
     let counts = store.counts(facts.now)?;
     facts.waiting = counts.jobs + counts.running + counts.queued;
     let mut in_force: BTreeMap<String, Vec<Armed>> = BTreeMap::new();

@@ -43,8 +43,8 @@ pub struct ImportArgs {
     format: Option<Form>,
     /// The cron that reads the table today; the host's if not given
     #[arg(long, value_name = "CRON",
-        value_parser = PossibleValuesParser::new(["debian", "cronie"]).try_map(|w| w.parse::<Dialect>()))]
-    dialect: Option<Dialect>,
+        value_parser = PossibleValuesParser::new(["debian", "cronie", "supercronic"]))]
+    dialect: Option<String>,
     /// Only say what would be done
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -139,10 +139,12 @@ pub fn import(ctx: &Context, args: ImportArgs) -> Result<u8, CliError> {
         Some(text) => moment::instant(text, &ctx.zone, ctx.now(), 1)?,
         None => ctx.now(),
     };
+    // supercronic reads another form of table, and is a dialect only in name.
+    let named = args.dialect.as_deref();
+    let dialect = named.and_then(|word| word.parse::<Dialect>().ok());
+    let seconds = (named.is_some() && dialect.is_none()).then_some(Form::Seconds);
     let how = How {
-        dialect: args
-            .dialect
-            .unwrap_or_else(|| import_source::host_dialect(&root)),
+        dialect: dialect.unwrap_or_else(|| import_source::host_dialect(&root)),
         zone: zone.as_deref(),
         include_disabled: args.include_disabled,
         from,
@@ -161,7 +163,7 @@ pub fn import(ctx: &Context, args: ImportArgs) -> Result<u8, CliError> {
     if args.system_table {
         found.form = Form::Cron(Format::System);
     }
-    found.form = args.format.unwrap_or(found.form);
+    found.form = args.format.or(seconds).unwrap_or(found.form);
     let bytes = import_source::content(&found.label)?;
     let (read, plan) = one(ctx, found, bytes, &how, args.dry_run)?;
     import_answer::answer(ctx, &read, &plan, args.dry_run)?;

@@ -17,6 +17,9 @@ mod check;
 mod chore;
 mod complete;
 mod completions;
+mod crontab;
+mod crontab_edit;
+mod crontab_words;
 mod cutover;
 mod cutover_file;
 mod cutover_state;
@@ -94,6 +97,8 @@ mod top_acts;
 mod top_logs;
 mod upgrade;
 mod usage;
+mod verify;
+mod verify_answer;
 mod wait;
 mod waiting;
 mod watch;
@@ -203,6 +208,8 @@ enum Command {
     Daemon(daemon::DaemonArgs),
     Worker(worker::WorkerArgs),
     Queue(queue::QueueArgs),
+    Crontab(crontab::CrontabArgs),
+    Verify(verify::VerifyArgs),
     Cutover(cutover::CutoverArgs),
     Rollback(rollback::RollbackArgs),
     Prune(prune::PruneArgs),
@@ -248,6 +255,8 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Daemon(args) => daemon::daemon(ctx, args),
         Command::Worker(args) => worker::worker(ctx, args),
         Command::Queue(args) => queue::queue(ctx, args),
+        Command::Crontab(args) => crontab::crontab(ctx, args),
+        Command::Verify(args) => verify::verify(ctx, args),
         Command::Cutover(args) => cutover::cutover(ctx, args),
         Command::Rollback(args) => rollback::rollback(ctx, args),
         Command::Prune(args) => prune::prune(ctx, args),
@@ -268,7 +277,7 @@ fn without_a_command(ctx: &Context) -> Result<u8, CliError> {
 
 /// Runs the command that the arguments name; the first of them is the program's own name.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let args: Vec<OsString> = args.collect();
+    let args = crontab_words::as_crontab(args.collect());
     if let Some(code) = internal::internal(&args) {
         return ExitCode::from(code);
     }

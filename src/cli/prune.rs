@@ -84,7 +84,7 @@ pub fn prune(ctx: &Context, args: PruneArgs) -> Result<u8, CliError> {
 fn round(ctx: &Context, store: &mut Store, scope: Scope) -> Result<Removed, CliError> {
     let (begun, now) = (ctx.clock.now().mono, ctx.now());
     let progress = stderr().is_terminal();
-    let mut pruner = Pruner::new(&ctx.paths.logs, scope);
+    let mut pruner = Pruner::new(&ctx.paths.logs, scope).with_inputs(&ctx.paths.spool);
     let (mut removed, mut shown) = (Removed::default(), false);
     loop {
         let (more, done) = pruner.step(store, now)?;

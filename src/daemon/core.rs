@@ -2,7 +2,8 @@
 //!
 //! Six threads. *Firing* decides and touches nothing that can block it but the ring. *Store* is
 //! the only writer of the store. *Spawner* talks to the workers. *Api* answers the socket,
-//! *petitions* does for other users what they ask of the store there. They share nothing but channels, a pulse and one line of text that says what is wrong.
+//! *petitions* does for other users what they ask of the store there, *watching* has sources asked.
+//! They share nothing but channels, a pulse and one line of text that says what is wrong.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;

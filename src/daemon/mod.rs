@@ -34,6 +34,7 @@ pub mod opening;
 pub mod order;
 pub mod outputs;
 pub mod petitions;
+pub mod poll_pruner;
 pub mod poller;
 pub mod program;
 pub mod pruner;

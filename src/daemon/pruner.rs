@@ -9,6 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use crate::daemon::poll_pruner::PollRound;
+use crate::daemon::watching::inputs::dir_of;
 use crate::model::{Fence, Keep, Retention, RunId, RunLimits};
 use crate::schedule::UnixMs;
 use crate::store::{self, KeptOutput, Store};
@@ -78,6 +80,7 @@ enum Stage {
     /// Before this attempt.
     Output((RunId, u32)),
     Rows,
+    Polls(PollRound),
     Files(Option<fs::ReadDir>),
 }
 
@@ -86,6 +89,8 @@ enum Stage {
 pub struct Pruner {
     scope: Scope,
     logs: PathBuf,
+    /// Where long inputs of runs are.
+    inputs: PathBuf,
     stage: Stage,
     /// Output seen in this round, newer than where it is: in all, and of jobs with a bound.
     total: u64,
@@ -103,12 +108,26 @@ impl Pruner {
         Pruner {
             scope,
             logs: logs.to_path_buf(),
+            inputs: PathBuf::new(),
             stage: FIRST,
             total: 0,
             by_job: HashMap::new(),
             keeps: HashMap::new(),
             spared: HashSet::new(),
         }
+    }
+
+    /// The same, which looks through the files with long inputs of runs as well.
+    pub fn with_inputs(mut self, spool: &Path) -> Pruner {
+        self.inputs = dir_of(spool);
+        self
+    }
+
+    /// Goes back to the beginning.
+    fn begin_again(&mut self) {
+        let inputs = std::mem::take(&mut self.inputs);
+        *self = Pruner::new(&self.logs, self.scope.clone());
+        self.inputs = inputs;
     }
 
     /// Goes one step. Says what was removed, and whether the round is over.
@@ -122,6 +141,7 @@ impl Pruner {
             Stage::Runs(job, run) => self.runs(store, &retention, &job, run, now),
             Stage::Output(before) => self.output(store, &retention, before, now),
             Stage::Rows => self.rows(store, &retention, now),
+            Stage::Polls(round) => self.polls(store, round, now),
             Stage::Files(dir) => self.files(store, dir, now),
         };
         match result {
@@ -130,12 +150,12 @@ impl Pruner {
                 Ok((removed, false))
             }
             Ok((removed, None)) => {
-                *self = Pruner::new(&self.logs, self.scope.clone());
+                self.begin_again();
                 Ok((removed, true))
             }
             Err(e) => {
                 // Whatever it was, the next round begins anew.
-                *self = Pruner::new(&self.logs, self.scope.clone());
+                self.begin_again();
                 Err(e)
             }
         }
@@ -262,11 +282,31 @@ impl Pruner {
             ..Removed::default()
         };
         let done = self.scope.dry || removed.rows == 0;
-        let next = if done {
+        // What is old enough says the round itself, but for a round somebody asked for.
+        let plain = self.scope == Scope::default();
+        let next = if done && plain {
+            Stage::Polls(PollRound::begin())
+        } else if done {
             Stage::Files(None)
         } else {
             Stage::Rows
         };
+        Ok((removed, Some(next)))
+    }
+
+    fn polls(
+        &mut self,
+        store: &mut Store,
+        round: PollRound,
+        now: UnixMs,
+    ) -> store::Result<(Removed, Option<Stage>)> {
+        let ((rows, files), next) = round.step(store, &self.inputs, now)?;
+        let removed = Removed {
+            rows,
+            files,
+            ..Removed::default()
+        };
+        let next = next.map_or(Stage::Files(None), Stage::Polls);
         Ok((removed, Some(next)))
     }
 
@@ -317,7 +357,7 @@ fn fence_of(path: &Path) -> Option<Fence> {
     name.parse().ok().map(Fence)
 }
 
-fn is_old(entry: &fs::DirEntry, now: UnixMs) -> bool {
+pub(in crate::daemon) fn is_old(entry: &fs::DirEntry, now: UnixMs) -> bool {
     let written = entry.metadata().and_then(|m| m.modified()).ok();
     let since = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     let ms = since.and_then(|at| i64::try_from(at.as_millis()).ok());

@@ -104,7 +104,7 @@ impl Scribe {
             condition,
             writes,
             told_alive: now.boot,
-            pruner: Pruner::new(&paths.logs, Scope::default()),
+            pruner: Pruner::new(&paths.logs, Scope::default()).with_inputs(&paths.spool),
             prune_at: now.boot + ALIVE_MS,
             untold: Vec::new(),
             mend_at: now.boot,

@@ -63,6 +63,20 @@ impl Store {
         Ok(events)
     }
 
+    /// How often something of a kind was told of a watch since an instant, and when last.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn told_of_watch(&self, watch: &str, kind: &str, since: UnixMs) -> Result<(i64, UnixMs)> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT count(*), coalesce(max(at), 0) FROM event
+             WHERE watch = ?1 AND kind = ?2 AND at >= ?3",
+        )?;
+        Ok(statement.query_row(params![watch, kind, since], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?)
+    }
+
     /// The same about one watch.
     ///
     /// # Errors

@@ -16,8 +16,10 @@ pub(in crate::store) struct Held {
     /// The cursor and the like; nothing where it is as before.
     pub memory: Option<Memory>,
     /// Keys.
+    #[serde(default)]
     pub sighting: Sighting,
     /// Runs of earlier polls that stand for some of its own.
+    #[serde(default)]
     pub others: Vec<RunId>,
 }
 
@@ -97,6 +99,21 @@ impl Store {
             .prepare_cached("SELECT note FROM poll WHERE id = ?1")?
             .query_row([poll.0], |row| row.get(0))?;
         Ok(note.is_some_and(|note| note.starts_with(&waits_for(run))))
+    }
+
+    /// The run that failed for good, and is not being done again, of those a watch waits for.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn blocking_run(&self, watch: &str) -> Result<Option<RunId>> {
+        for (poll, of, held) in all_held(&self.conn)? {
+            if of == watch
+                && let Standing::Failed(run) = self.standing(poll, &held.others)?
+            {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
     }
 
     fn standing(&self, poll: PollId, others: &[RunId]) -> Result<Standing> {

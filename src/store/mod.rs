@@ -28,6 +28,7 @@ mod outputs;
 mod own;
 mod poll_end;
 mod poll_log;
+mod poll_prune;
 mod polls;
 mod prune;
 mod queue;

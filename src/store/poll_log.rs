@@ -198,21 +198,6 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The first run of the polls a watch waits for that ended for good, and not well.
-    ///
-    /// # Errors
-    /// Those of reading.
-    pub fn blocking_run(&self, watch: &str) -> Result<Option<RunId>> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT r.id FROM poll p JOIN run r ON r.origin = 'watch' AND r.origin_ref = CAST(p.id AS TEXT)
-             WHERE p.watch = ?1 AND p.held IS NOT NULL
-               AND r.state NOT IN('queued', 'running', 'succeeded') ORDER BY r.id LIMIT 1",
-        )?;
-        Ok(statement
-            .query_row([watch], |row| Ok(RunId(row.get(0)?)))
-            .optional()?)
-    }
-
     /// Fresh rows and runs of a watch in cells of equal length since an instant: the number of the
     /// cell, fresh rows, runs.
     ///

@@ -9,6 +9,9 @@ use crate::schedule::UnixMs;
 use crate::store::touched::{Cell, Image, condition, key_of, tables};
 use crate::store::{Result, Store, StoreError, make_private_file, schema};
 
+/// Numbers of polls that are not given out after a store was made anew.
+const POLLS_LEFT_OUT: i64 = 10_000;
+
 /// A store that is being made anew. No trigger of the schema has a say in it: what is put into it
 /// was decided before.
 pub struct Remaking {
@@ -205,6 +208,16 @@ impl Remaking {
             "INSERT INTO sqlite_sequence(name, seq) SELECT 'run', ?1
              WHERE ?1 > 0 AND NOT EXISTS(SELECT 1 FROM sqlite_sequence WHERE name = 'run')",
             params![numbers],
+        )?;
+        // Numbers of polls are in the names of deliveries: those of polls that may be lost are left out.
+        self.conn.execute(
+            "INSERT INTO sqlite_sequence(name, seq) SELECT 'poll', 0
+             WHERE NOT EXISTS(SELECT 1 FROM sqlite_sequence WHERE name = 'poll')",
+            [],
+        )?;
+        self.conn.execute(
+            "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'poll'",
+            [POLLS_LEFT_OUT],
         )?;
         if !faults_of(&self.conn)?.is_empty() {
             return Err(StoreError::Damaged(path.to_path_buf()));

@@ -11,6 +11,7 @@ use crate::store::{Result, Store};
 
 /// What a poll saw.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Sighting {
     /// Keys seen for the first time.
     pub fresh: Vec<String>,

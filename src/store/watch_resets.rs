@@ -33,7 +33,12 @@ impl Store {
             )?;
             known(changed, name)?;
             let given_up = release_held(tx, name, now)?;
-            note(tx, name, format!("{by} gave up {given_up} polls"), now)?;
+            note(
+                tx,
+                name,
+                format!("{by} let it go on without what it waited for"),
+                now,
+            )?;
             Ok(given_up)
         })
     }

@@ -12,27 +12,21 @@ use crate::view::words::count;
 const FAILS: i64 = 2;
 const MANY_FAILS: i64 = 5;
 
+/// How long a leak is shown, milliseconds.
+const LEAK_MS: i64 = 3_600_000;
+
 /// Applies the rules about watches.
 ///
 /// # Errors
 /// Those of reading.
-pub(in crate::view) fn of_watches(
-    store: &Store,
-    daemon: &Daemon,
-    now: UnixMs,
-) -> Result<Vec<Attention>> {
+pub fn of_watches(store: &Store, daemon: &Daemon, now: UnixMs) -> Result<Vec<Attention>> {
     let views = standings(store, daemon, now)?;
     let mut found: Vec<Attention> = views
         .iter()
         .filter_map(|v| standing(v, daemon.up))
         .collect();
     for view in &views {
-        // What is true of a source is said once, with the first watch that asks it.
-        let source = &view.row.watch.source;
-        let first = views.iter().find(|v| v.row.watch.source == *source);
-        if first.is_some_and(|f| f.row.watch.name == view.row.watch.name) {
-            found.extend(leaks(view));
-        }
+        found.extend(leaks(store, view, now)?);
         found.extend(listener(view, daemon.up));
     }
     for (name, why) in store.unreadable_watches()? {
@@ -106,20 +100,28 @@ fn standing(view: &WatchView, up: bool) -> Option<Attention> {
     }
 }
 
-fn leaks(view: &WatchView) -> Option<Attention> {
-    let gauge = view.gauge.as_ref()?;
-    let leaks = gauge.figure("leaks").filter(|n| *n > 0)?;
+/// Connections that a watch held too long, for an hour.
+fn leaks(store: &Store, view: &WatchView, now: UnixMs) -> Result<Option<Attention>> {
+    let any = view.gauge.as_ref().and_then(|g| g.figure("leaks"));
+    if any.is_none_or(|n| n == 0) {
+        return Ok(None);
+    }
+    let name = &view.row.watch.name;
+    let (leaks, last) = store.told_of_watch(name, "leak", now - LEAK_MS)?;
+    if leaks == 0 {
+        return Ok(None);
+    }
     let source = &view.row.watch.source;
     let text = format!(
         "{} to {source} held too long and given up",
         count(leaks, "connection")
     );
-    Some(Attention {
+    Ok(Some(Attention {
         kind: Kind::Leak,
-        since: Some(gauge.at),
-        hint: format!("crake events --watch {}", view.row.watch.name),
+        since: Some(last),
+        hint: format!("crake events --watch {name}"),
         ..about(view, Level::Warning, "LEAK", text)
-    })
+    }))
 }
 
 fn listener(view: &WatchView, up: bool) -> Option<Attention> {

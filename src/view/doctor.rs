@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::model::Command;
 use crate::schedule::UnixMs;
 use crate::view::Daemon;
+use crate::view::attention::{Attention, Level};
 use crate::view::attention_daemon::BEAT_MS;
 use crate::view::findings::{Findings, some};
 use crate::view::text::clean_all;
@@ -52,6 +53,8 @@ pub struct Facts {
     pub tzdata: Option<String>,
     /// All jobs; none where the store cannot be read.
     pub jobs: Option<Vec<JobFacts>>,
+    /// What somebody should look at among the watches; none where the store cannot be read.
+    pub watches: Option<Vec<Attention>>,
     /// Bytes free for this user and bytes in all, on the file system of the store.
     pub space: Option<(u64, u64)>,
     /// The processes of other crons.
@@ -120,6 +123,10 @@ pub fn examine(facts: &Facts) -> Vec<Check> {
         Some(jobs) => checks.extend([cron(facts, jobs), path(jobs)]),
         None => checks.extend(["cron", "path"].map(not_looked_at)),
     }
+    checks.push(match &facts.watches {
+        Some(found) => watches(found),
+        None => not_looked_at("watches"),
+    });
     checks
 }
 
@@ -145,6 +152,20 @@ pub fn write(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn watches(found: &[Attention]) -> Check {
+    let mut findings = Findings::of("watches");
+    for alert in found {
+        let state = match alert.level {
+            Level::Urgent => State::Fail,
+            Level::Warning => State::Warn,
+        };
+        let name = alert.subject().unwrap_or("-");
+        let what = format!("{name} {}: {}", alert.what, alert.text);
+        findings.add(state, what, vec![alert.hint.clone()]);
+    }
+    findings.check(|| "none needs attention".to_owned())
 }
 
 fn not_looked_at(name: &'static str) -> Check {

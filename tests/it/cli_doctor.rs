@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::bench::{Bench, Ran, job, schedule};
 use crate::support::instance::Instance;
 
-const CHECKS: [&str; 8] = [
+const CHECKS: [&str; 9] = [
     "daemon",
     "store",
     "tzdata",
@@ -20,6 +20,7 @@ const CHECKS: [&str; 8] = [
     "space",
     "cron",
     "path",
+    "watches",
 ];
 const DAY: i64 = 86_400_000;
 

@@ -233,7 +233,7 @@ fn view_watches_without_their_job_need_attention() {
 }
 
 #[test]
-fn view_watches_leaks_and_lost_listeners_are_said_once_for_a_source() {
+fn view_watches_leaks_are_said_for_an_hour_and_lost_listeners_as_long_as_they_are() {
     let (_bench, mut store, sql) = one();
     let listening = crake::model::Watch {
         listen: Some("data_version".to_owned()),
@@ -246,6 +246,16 @@ fn view_watches_leaks_and_lost_listeners_are_said_once_for_a_source() {
     gauge(&sql, "shop", NOW, 2);
     sql.execute_batch(&format!("UPDATE gauge SET lost_at = {NOW} - 60000"))
         .unwrap();
+    let leak = |at| crake::model::Note {
+        at,
+        level: crake::model::Level::Warn,
+        kind: "leak".to_owned(),
+        job: None,
+        run: None,
+        text: "held for 40s".to_owned(),
+    };
+    store.note_of_watch("w", &leak(NOW - 60_000)).unwrap();
+    store.note_of_watch("x", &leak(NOW - 3_600_001)).unwrap();
     let list = found(&store, &up());
     let kinds: Vec<(Kind, Option<&str>)> =
         list.iter().map(|a| (a.kind, a.watch.as_deref())).collect();

@@ -145,6 +145,7 @@ fn watch_cli_reset_begins_anew_and_forgets_what_hides_rows() {
     );
     let tried = sandbox.item(&["watch", "test", "orders"]);
     assert_eq!(tried["fresh_rows"], 2, "{tried}");
+    assert_eq!(tried["deliveries"][0]["delivery"], "orders:2..3", "{tried}");
     assert_eq!(sandbox.run(&["watch", "reset", "orders"]).code, 2);
     sandbox.ok(&words(&[
         "--query",
@@ -174,6 +175,8 @@ fn watch_cli_skip_lets_a_blocked_watch_go_on() {
     };
     let id = held.write(&sql);
     let run = held.run(&sql, id, "failed");
+    let doctor = sandbox.run(&["doctor"]).stdout;
+    assert!(doctor.contains("watches    "), "{doctor}");
     let listed = sandbox.items(&["watch", "ls"]);
     assert_eq!(
         (&listed[0]["held_poll"], &listed[0]["blocking_run"]),
@@ -181,7 +184,7 @@ fn watch_cli_skip_lets_a_blocked_watch_go_on() {
     );
     let memory = json!({"cursor": [{"int": 9}], "begun": true});
     let kept = json!({"version": 1, "memory": memory, "others": [],
-        "sighting": {"seen": [], "final_through": null}});
+        "sighting": {"fresh": [], "again": [], "sighted": [], "forget": "nothing"}});
     sql.execute("UPDATE poll SET held = ?1", [kept.to_string()])
         .unwrap();
     sandbox.ok(&["watch", "skip", "orders"]);

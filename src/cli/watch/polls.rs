@@ -289,7 +289,8 @@ fn write_poll(
         ("cursor", moved),
         ("runs", some_runs(runs)),
     ] {
-        for line in text.lines() {
+        for (n, line) in text.lines().enumerate() {
+            let what = if n == 0 { what } else { "" };
             writeln!(out, "  {what:<7} {}", clean_all(line))?;
         }
     }

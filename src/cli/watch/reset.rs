@@ -120,12 +120,12 @@ pub fn skip(ctx: &Context, args: &SkipArgs) -> Result<u8, CliError> {
         poll.poll, args.name
     );
     agreed(ctx, &question, "changed")?;
-    let given_up = store.skip_watch(&args.name, &ctx.user.name, ctx.now())?;
+    store.skip_watch(&args.name, &ctx.user.name, ctx.now())?;
     ctx.nudge();
     let kept = watch::find(&store, &args.name)?;
     ctx.answer_one(
         || watch::definition(ctx, &kept),
-        |out| writeln!(out, "{} gave up {given_up} polls and goes on", args.name),
+        |out| writeln!(out, "{} goes on without what it waited for", args.name),
     )?;
     Ok(0)
 }

@@ -14,6 +14,7 @@ use crate::model::{Cell, Mode, Watch};
 use crate::view::text::clean_all;
 use crate::view::time::span;
 use crate::view::watch_items::{REDACTED, in_short};
+use crate::view::words::count;
 
 /// Ask once and show what would be delivered; nothing is moved or started
 #[derive(clap::Args)]
@@ -140,6 +141,10 @@ fn change(change: Option<&Change>) -> Option<&'static str> {
     })
 }
 
+fn rows(number: usize) -> String {
+    count(i64::try_from(number).unwrap_or(i64::MAX), "row")
+}
+
 fn line(out: &mut dyn Write, what: &str, text: &str) -> io::Result<()> {
     let mut what = what;
     for text in text.lines() {
@@ -176,8 +181,8 @@ fn write(out: &mut dyn Write, watch: &Watch, tried: &Tried, limit: usize) -> io:
         out,
         "answer",
         &format!(
-            "{} rows{more}; connected in {connect}, asked {took}",
-            tried.rows
+            "{}{more}; connected in {connect}, asked {took}",
+            rows(tried.rows)
         ),
     )?;
     if let Some(note) = &tried.note {
@@ -196,9 +201,10 @@ fn write_fresh(out: &mut dyn Write, watch: &Watch, tried: &Tried, limit: usize) 
     if runs == 0 {
         return line(out, "delivers", "nothing: there is nothing new");
     }
-    let text = format!("{} rows to {runs} runs of {}", tried.fresh.len(), watch.job);
+    let runs = count(i64::try_from(runs).unwrap_or(i64::MAX), "run");
+    let text = format!("{} to {runs} of {}", rows(tried.fresh.len()), watch.job);
     line(out, "delivers", &text)?;
-    let shown = |delivery: &Delivery| format!("{} ({} rows)", delivery.id, delivery.rows);
+    let shown = |delivery: &Delivery| format!("{} ({})", delivery.id, rows(delivery.rows));
     let ids: Vec<String> = tried.deliveries.iter().take(3).map(shown).collect();
     line(out, "named", &ids.join(", "))?;
     if !tried.cursor_after.is_null() {

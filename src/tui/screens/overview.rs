@@ -151,7 +151,7 @@ fn attention(state: &State, list: &List, pen: &mut Pen<'_>) {
     let cursor = Some(list.at).filter(|at| *at < alerts.len());
     let first = first_shown(cursor, shown);
     let widest = pen.width() / 4;
-    let name_of = |a: &Attention| a.job.clone().unwrap_or_else(|| "-".to_owned());
+    let name_of = |a: &Attention| a.subject().unwrap_or("-").to_owned();
     let names = alerts
         .iter()
         .map(|a| crate::view::text::columns(&name_of(a)));

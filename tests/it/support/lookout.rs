@@ -10,6 +10,9 @@ use rusqlite::{Connection, params};
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 
+/// What a poll brought that waits for its runs: nothing.
+const HELD: &str = r#"{"memory":null,"sighting":{"fresh":[],"again":[],"sighted":[],"forget":"nothing"},"others":[]}"#;
+
 /// A source that is a file of SQLite.
 pub fn source(name: &str, at: UnixMs) -> Source {
     let (dsn, _) = Dsn::parse("sqlite:/srv/shop.db").expect("a DSN");
@@ -81,7 +84,7 @@ impl Poll<'_> {
                 cursor(id - 1 + self.runs.min(1)),
                 self.error,
                 self.fails,
-                self.held.then_some("{\"memory\":null}"),
+                self.held.then_some(HELD),
             ],
         )
         .unwrap();

@@ -14,6 +14,7 @@ pub mod servers;
 pub mod shops;
 pub mod sides;
 pub mod ticking;
+pub mod tmux;
 pub mod volume;
 pub mod wait;
 pub mod watching;
