@@ -230,6 +230,33 @@ impl Connection for ExecConnection {
         if query.write && !self.writable {
             return Err(SourceError::read_only("this source is only read"));
         }
+        self.run(query).map_err(|e| self.without_secret(e))
+    }
+
+    fn ping(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn canceller(&self) -> Arc<dyn Canceller> {
+        self.stop.clone()
+    }
+
+    fn is_gone(&self) -> bool {
+        false
+    }
+}
+
+impl ExecConnection {
+    /// What a command says may be the password it was given.
+    fn without_secret(&self, mut error: SourceError) -> SourceError {
+        let secret = self.secret.as_ref().map(Secret::expose);
+        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
+            error.message = error.message.replace(secret, "***");
+        }
+        error
+    }
+
+    fn run(&self, query: &Query) -> Result<Answer> {
         let mut child = self.start(query)?;
         let pid = Pid::from_child(&child);
         self.stop.set(Some(pid));
@@ -261,18 +288,6 @@ impl Connection for ExecConnection {
             connection: pid.as_raw_nonzero().to_string(),
             ..Answer::default()
         })
-    }
-
-    fn ping(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn canceller(&self) -> Arc<dyn Canceller> {
-        self.stop.clone()
-    }
-
-    fn is_gone(&self) -> bool {
-        false
     }
 }
 
