@@ -26,7 +26,6 @@ pub(in crate::engine::watch) fn after_cursor(
     }
     all.sort_by(|a, b| compare_keys(&a.key_cells, &b.key_cells));
     check_keys(watch, &all)?;
-    let begins = only_begins(watch, against);
     let mut memory = against.memory.clone();
     let last = all.last().map(|f| f.key_cells.clone());
     let farther = |key: &Vec<Cell>| {
@@ -36,15 +35,8 @@ pub(in crate::engine::watch) fn after_cursor(
     if let Some(key) = last.clone().filter(farther) {
         memory.cursor = Some(key);
     }
-    if !memory.begun || begins {
-        memory.began = match &watch.initial {
-            Initial::Value(cells) => Some(cells.clone()),
-            Initial::Now => memory.cursor.clone(),
-            Initial::Min => None,
-        };
-        if against.transactions.is_some() {
-            memory.floor = Some(first_floor(watch, &memory));
-        }
+    if !memory.begun || only_begins(watch, against) {
+        begin(watch, &mut memory, against);
     }
     if against.only_begins {
         memory.page = None;
@@ -90,6 +82,18 @@ fn only_begins(watch: &Watch, against: &Against<'_>) -> bool {
     let page = memory.page.as_ref();
     let reads_on = page.is_some_and(|page| memory.began.as_ref() == Some(&page.after));
     watch.initial == Initial::Now && (!memory.begun || reads_on)
+}
+
+/// Notes where the cursor begins.
+fn begin(watch: &Watch, memory: &mut Memory, against: &Against<'_>) {
+    memory.began = match &watch.initial {
+        Initial::Value(cells) => Some(cells.clone()),
+        Initial::Now => memory.cursor.clone(),
+        Initial::Min => None,
+    };
+    if against.transactions.is_some() {
+        memory.floor = Some(first_floor(watch, memory));
+    }
 }
 
 /// A result that is read in pages must come nearer to its end with each.
