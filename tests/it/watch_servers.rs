@@ -177,8 +177,9 @@ fn ended_in_time(engine: Engine, sleep: &str, running: &str) {
     assert!((1_000..6_000).contains(&took), "{poll}");
     let stands = shop.stands("slow");
     assert_eq!(stands["state"], "failing", "{stands}");
+    let error = stands["error"].as_str().unwrap();
     assert!(
-        stands["error"].as_str().unwrap().contains("timeout"),
+        error.starts_with("timeout: ") && error.contains("2000 ms"),
         "{stands}"
     );
     shop.watch("quick", "SELECT 1 AS id", &["--every", "1h"]);
