@@ -121,6 +121,7 @@ mod view_audit;
 mod view_text;
 mod view_watches;
 mod view_workers;
+mod watch_bad_input;
 mod watch_cli;
 mod watch_cli_polls;
 mod watch_commands;
