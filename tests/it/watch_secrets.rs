@@ -57,7 +57,7 @@ fn in_tables(store: &Path) -> Vec<String> {
     let mut meant = 0;
     for table in &tables {
         let mut stmt = sql.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
-        let columns: Vec<String> = stmt.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = stmt.column_names().map(str::to_owned).collect();
         let mut rows = stmt.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
             for (n, column) in columns.iter().enumerate() {
