@@ -5,10 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap_complete::engine::ArgValueCandidates;
-use serde_json::{Value, json};
 
 use crate::cli::complete;
 use crate::cli::context::Context;
+use crate::cli::cutover_answer::{Done, answer};
 use crate::cli::cutover_file::{self, Manifest};
 use crate::cli::error::{CliError, Kind};
 use crate::cli::import_source;
@@ -18,7 +18,6 @@ use crate::crontab::{Dialect, Format, Table, put_marks, unmark};
 use crate::daemon::crontabs;
 use crate::schedule::UnixMs;
 use crate::store::{CrontabRow, Intent, JobRow, Store};
-use crate::view::time::rfc3339;
 
 /// Let crake run what cron runs now
 ///
@@ -49,22 +48,6 @@ pub struct CutoverArgs {
     /// Where the tables of cron are, instead of / (also: CRAKE_CRON_ROOT=DIR)
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-}
-
-/// What becomes of one table.
-pub struct Done {
-    /// The table.
-    pub source: String,
-    /// Jobs that take over, or give back.
-    pub jobs: Vec<String>,
-    /// Why nothing was done.
-    pub skipped: Option<String>,
-    /// From when on.
-    pub at: Option<UnixMs>,
-    /// Where the backup is.
-    pub backup: Option<String>,
-    /// Lines before and after.
-    pub diff: Vec<(String, String)>,
 }
 
 const MINUTE: i64 = 60_000;
@@ -196,7 +179,7 @@ fn write(
     root: &Path,
     done: &mut Done,
 ) -> Result<(), CliError> {
-    let at = takeover(ctx, table.observed && root == Path::new("/"));
+    let at = takeover(ctx, is_live(ctx, root, &table.source));
     let meta = std::fs::metadata(&table.source)?;
     let manifest = Manifest {
         source: table.source.clone(),
@@ -334,6 +317,12 @@ pub fn takeover(ctx: &Context, live: bool) -> UnixMs {
     (ctx.now().div_euclid(MINUTE) + 1) * MINUTE
 }
 
+/// Whether a cron of this host reads a file.
+pub fn is_live(ctx: &Context, root: &Path, source: &str) -> bool {
+    let found = import_source::at_place(ctx, root, Path::new(source), None);
+    found.live && root == Path::new("/")
+}
+
 fn diff(bytes: &[u8], ids: &BTreeMap<usize, String>) -> Vec<(String, String)> {
     bytes
         .split(|byte| *byte == b'\n')
@@ -344,55 +333,4 @@ fn diff(bytes: &[u8], ids: &BTreeMap<usize, String>) -> Vec<(String, String)> {
             Some((line.clone(), format!("{}{line}", crate::crontab::mark(id))))
         })
         .collect()
-}
-
-/// Writes the answer of a cutover or a rollback.
-///
-/// # Errors
-/// Those of writing.
-pub fn answer(ctx: &Context, done: &[Done], dry_run: bool, what: &str) -> Result<(), CliError> {
-    let item = |one: &Done| -> Value {
-        let diff: Vec<Value> = one
-            .diff
-            .iter()
-            .map(|(a, b)| json!({"from": a, "to": b}))
-            .collect();
-        json!({
-            "table": one.source, "jobs": one.jobs, "skipped": one.skipped,
-            "at": one.at.map(|at| rfc3339(at, &ctx.zone)), "backup": one.backup, "diff": diff,
-            "dry_run": dry_run,
-        })
-    };
-    ctx.answer(
-        || done.iter().map(item).collect(),
-        |out| {
-            for one in done {
-                if let Some(why) = &one.skipped {
-                    writeln!(out, "{}: {why}", one.source)?;
-                    continue;
-                }
-                let count = one.diff.len();
-                if dry_run {
-                    writeln!(out, "--- {0}\n+++ {0}", one.source)?;
-                    for (from, to) in &one.diff {
-                        writeln!(out, "-{from}\n+{to}")?;
-                    }
-                    writeln!(
-                        out,
-                        "{count} lines would be {what}. Nothing written (dry run)."
-                    )?;
-                } else {
-                    let at = one.at.map(|at| rfc3339(at, &ctx.zone)).unwrap_or_default();
-                    writeln!(out, "{}: {count} lines {what}, from {at} on", one.source)?;
-                    if let Some(backup) = &one.backup {
-                        writeln!(out, "  the file as it was: {backup}/before")?;
-                    }
-                }
-            }
-            if done.is_empty() {
-                writeln!(out, "no table is there to be {what}")?;
-            }
-            Ok(())
-        },
-    )
 }

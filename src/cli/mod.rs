@@ -22,6 +22,7 @@ mod crontab;
 mod crontab_edit;
 mod crontab_words;
 mod cutover;
+mod cutover_answer;
 mod cutover_file;
 mod cutover_state;
 mod demo;

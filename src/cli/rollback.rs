@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::context::Context;
-use crate::cli::cutover::{Done, answer, change, takeover};
+use crate::cli::cutover::{change, is_live, takeover};
+use crate::cli::cutover_answer::{Done, answer};
 use crate::cli::cutover_file;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::import_source;
@@ -162,10 +163,7 @@ fn one(
     if args.dry_run {
         return Ok(done);
     }
-    let at = takeover(
-        ctx,
-        root == Path::new("/") && row.as_ref().is_none_or(|row| row.observed),
-    );
+    let at = takeover(ctx, is_live(ctx, root, source));
     done.at = Some(at);
     match (store, row) {
         (Some(store), Some(row)) => {

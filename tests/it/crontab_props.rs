@@ -1,6 +1,11 @@
 //! Arbitrary bytes: the reader takes them all, and what it says of them holds together.
 
-use crake::crontab::{Dialect, Format, HostFacts, Table, split_command, suggest_names, warnings};
+use std::collections::BTreeMap;
+
+use crake::crontab::{
+    Dialect, Format, HostFacts, Table, join_command, put_marks, split_command, suggest_names,
+    unmark, warnings,
+};
 use proptest::prelude::{Strategy, any, prop};
 use proptest::{prop_assert, prop_assert_eq, prop_oneof, proptest};
 
@@ -41,6 +46,39 @@ proptest! {
                 warnings(&table, &bytes, &HostFacts::default());
                 let names = suggest_names(&table, &bytes);
                 prop_assert_eq!(names.len(), table.entries().count());
+            }
+        }
+    }
+
+    /// Marks change nothing but the lines they are put on, and are taken away without a trace.
+    #[test]
+    fn marks_come_and_go_without_a_trace(bytes in table_bytes(), chosen in any::<u64>()) {
+        let lines = bytes.split_inclusive(|b| *b == b'\n').count();
+        let ids: BTreeMap<usize, String> = (1..=lines)
+            .filter(|line| chosen >> (line % 64) & 1 == 1)
+            .map(|line| (line, format!("{:08x}", (line as u32).wrapping_mul(0x9e37_79b9))))
+            .collect();
+        let marked = put_marks(&bytes, &ids);
+        let back = unmark(&marked, |_| true);
+        prop_assert_eq!(&back.bytes, &bytes);
+        prop_assert_eq!(&back.marks, &ids);
+        for dialect in BOTH {
+            Table::parse(&marked, dialect, Format::User).with_disabled(&marked);
+        }
+    }
+
+    /// A command that was written reads back the same, or is not written.
+    #[test]
+    fn joined_commands_read_back(
+        command in prop::collection::vec(prop::sample::select(b"ab \\%'\"".to_vec()), 1..20),
+        input in prop::option::of("[a%\\\n]{1,12}"),
+    ) {
+        for dialect in BOTH {
+            let input = input.as_ref().map(|text| text.as_bytes());
+            if let Some(raw) = join_command(&command, input, dialect) {
+                let back = split_command(&raw, dialect);
+                prop_assert_eq!(&back.command, &command);
+                prop_assert_eq!(back.stdin.as_deref(), input);
             }
         }
     }

@@ -10,7 +10,8 @@ use crate::support::lookout::every_state;
 use crate::support::scene::{Eye, NOW, Stage, clock, night};
 use crate::top_frames::compare;
 
-fn watched() -> Bench {
+/// The night, with a watch in each state.
+pub fn watched() -> Bench {
     let bench = night();
     bench.job("ship", None, NOW - 86_400_000);
     let mut store = bench.store();

@@ -11,6 +11,7 @@ pub mod sandbox;
 pub mod scene;
 pub mod seen;
 pub mod servers;
+pub mod shops;
 pub mod sides;
 pub mod sinks;
 pub mod ticking;
