@@ -57,12 +57,10 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
         true => show_history::compared(ctx, &args.job, store.history(&args.job, CHANGES)?)?,
         false => Vec::new(),
     };
-    let watches = store.watches_of_job(&args.job)?;
     let then = after_flags::in_words(&store, &args.job, &item.row.job.spec.keep)?;
     ctx.answer_one(
         || {
             let mut value = item.json(ctx);
-            value["watches"] = watches.clone().into();
             if args.history {
                 value["history"] = history.iter().map(|past| past.item(ctx)).collect();
             }
@@ -72,7 +70,7 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
             head(out, &item)?;
             schedules(ctx, out, &item)?;
             rules(out, &item.row.job.policy)?;
-            for watch in &watches {
+            for watch in &item.watches {
                 line(
                     out,
                     "watch",
