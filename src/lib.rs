@@ -3,13 +3,14 @@
 //! The layers, each of which may name only those the table in `docs/architecture.md` lists for it
 //! (`tests/it/tidy.rs` holds them to it):
 //!
-//! `clock` · `crash` · `schedule` · `model` · `crontab` · `engine` · `letter` · `config` · `store` · `process` ·
-//! `source` · `control` · `daemon` · `view` · `tui` · `cli`
+//! `clock` · `crash` · `schedule` · `model` · `crontab` · `engine` · `letter` · `config` · `store` ·
+//! `process` · `source` · `control` · `courier` · `daemon` · `view` · `tui` · `cli`
 
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod courier;
 pub mod crash;
 pub mod crontab;
 pub mod daemon;

@@ -26,6 +26,8 @@ pub struct JobItem {
     pub running: usize,
     /// Who follows it and whom it follows.
     pub follows: Vec<FollowRow>,
+    /// The watches that start it.
+    pub watches: Vec<String>,
 }
 
 /// Who gets what a job kept from a crontab writes, in words; nothing for other jobs.
@@ -55,6 +57,7 @@ impl JobItem {
         let running = store.runs(&of_job(vec![RunState::Running], 1000))?.len();
         let next_at = next_at(&row, &schedules, ctx.now());
         let follows = store.follows(&row.job.name)?;
+        let watches = store.watches_of_job(&row.job.name)?;
         Ok(JobItem {
             row,
             schedules,
@@ -62,6 +65,7 @@ impl JobItem {
             last,
             running,
             follows,
+            watches,
         })
     }
 
@@ -95,7 +99,7 @@ impl JobItem {
             Engine::Native => "native",
             Engine::Cron(dialect) => dialect.as_str(),
         };
-        json!({
+        let mut value = json!({
             "name": job.name,
             "schedules": exprs,
             "command": line,
@@ -143,7 +147,9 @@ impl JobItem {
             "version": job.version,
             "created_at": at(self.row.created_at),
             "updated_at": at(self.row.updated_at),
-        })
+        });
+        value["watches"] = self.watches.clone().into();
+        value
     }
 
     /// The jobs that run after it, by whatever definition.

@@ -22,6 +22,10 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const DEBIAN_PATH: &str = "/usr/bin:/bin";
 const CRONIE_PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
 
+/// The longest values of a run that are put into the environment whole, bytes. Linux takes 128 KiB for
+/// one string, and starts nothing with a longer one.
+const ARGS_MAX: usize = 64 * 1024;
+
 /// By what name a client of PostgreSQL introduces itself.
 const PG_NAME: &str = "PGAPPNAME";
 
@@ -100,7 +104,7 @@ impl Host {
         if let Some(word) = recovery(run) {
             set("CRAKE_RECOVERY", word.into());
         }
-        if let Some(args) = &run.args {
+        if let Some(args) = run.args.as_ref().filter(|args| args.len() <= ARGS_MAX) {
             set("CRAKE_ARGS", args.as_str().into());
         }
         env

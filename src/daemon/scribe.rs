@@ -1,6 +1,6 @@
 //! The store thread: the loop around the keeper.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use std::os::fd::OwnedFd;
 
@@ -11,12 +11,13 @@ use crate::clock::{Clock, Now};
 use crate::config::Paths;
 use crate::crash;
 use crate::daemon::ailment::{Ailment, Said, note};
+use crate::daemon::alerts::Alerts;
 use crate::daemon::care::{Care, Fault, PATIENCE};
 use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell, timespec};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
-use crate::daemon::mailer::Bell;
+use crate::daemon::mailer::Postman;
 use crate::daemon::mend;
 use crate::daemon::pruner::{Pruner, Scope};
 use crate::daemon::spawner::Errand;
@@ -60,6 +61,7 @@ pub struct Scribe {
     writes: OwnedFd,
     told_alive: i64,
     pruner: Pruner,
+    alerts: Alerts,
     /// When the next round of pruning may begin, on the clock that goes on in a sleep.
     prune_at: i64,
     /// Events that could not be written yet.
@@ -67,7 +69,7 @@ pub struct Scribe {
     /// Not before this instant is the store made anew, milliseconds since boot.
     mend_at: i64,
     /// Who is told that mail is owed.
-    mail: Option<mpsc::Sender<Bell>>,
+    mail: Option<Postman>,
 }
 
 impl Scribe {
@@ -107,6 +109,7 @@ impl Scribe {
             condition,
             writes,
             told_alive: now.boot,
+            alerts: Alerts::default(),
             pruner: Pruner::new(&paths.logs, Scope::default()).with_inputs(&paths.spool),
             prune_at: now.boot + ALIVE_MS,
             untold: Vec::new(),
@@ -116,7 +119,7 @@ impl Scribe {
     }
 
     /// Has what jobs kept from a crontab write mailed.
-    pub fn with_mail(mut self, mail: mpsc::Sender<Bell>) -> Scribe {
+    pub fn with_mail(mut self, mail: Postman) -> Scribe {
         self.mail = Some(mail);
         self
     }
@@ -137,6 +140,9 @@ impl Scribe {
                 && (self.keeper.behind() == 0 || self.give_up())
             {
                 let _ = self.keeper.store_mut().touch_session(decided, true);
+                if let Some(mail) = self.mail {
+                    mail.stop();
+                }
                 return;
             }
             self.alive(now, fault);
@@ -182,7 +188,7 @@ impl Scribe {
             && let Some(mail) = &self.mail
             && self.keeper.store().owes_mail().unwrap_or(true)
         {
-            let _ = mail.send(Bell::Look);
+            mail.look();
         }
         for fence in kept.collected {
             self.spawner.send(Errand::Collected(fence));
@@ -200,6 +206,10 @@ impl Scribe {
         self.untold.extend(told);
         let mended = mended.is_some_and(|fault| self.mend(&fault, now));
         self.tell(failed && !mended);
+        if !failed {
+            let told = self.alerts.look(self.keeper.store(), &self.paths, now);
+            self.untold.extend(told);
+        }
         self.condition.step_ended();
         (kept.look_at.filter(|_| !mended), failed)
     }

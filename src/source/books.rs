@@ -196,6 +196,14 @@ impl<C> Books<C> {
         self.gauges.closed += 1;
     }
 
+    /// Who holds connections and for how long, the longest first.
+    pub fn holders(&self, now: i64) -> Vec<(String, i64)> {
+        let held = self.out.values().map(|h| (h.owner.clone(), now - h.since));
+        let mut held: Vec<(String, i64)> = held.collect();
+        held.sort_by_key(|(_, ms)| std::cmp::Reverse(*ms));
+        held
+    }
+
     /// None could be opened: the place is free again.
     pub fn not_opened(&mut self, ticket: u64) {
         self.out.remove(&ticket);

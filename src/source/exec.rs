@@ -230,6 +230,33 @@ impl Connection for ExecConnection {
         if query.write && !self.writable {
             return Err(SourceError::read_only("this source is only read"));
         }
+        self.run(query).map_err(|e| self.without_secret(e))
+    }
+
+    fn ping(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn canceller(&self) -> Arc<dyn Canceller> {
+        self.stop.clone()
+    }
+
+    fn is_gone(&self) -> bool {
+        false
+    }
+}
+
+impl ExecConnection {
+    /// What a command says may be the password it was given.
+    fn without_secret(&self, mut error: SourceError) -> SourceError {
+        let secret = self.secret.as_ref().map(Secret::expose);
+        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
+            error.message = error.message.replace(secret, "***");
+        }
+        error
+    }
+
+    fn run(&self, query: &Query) -> Result<Answer> {
         let mut child = self.start(query)?;
         let pid = Pid::from_child(&child);
         self.stop.set(Some(pid));
@@ -248,7 +275,11 @@ impl Connection for ExecConnection {
             let message = "the command was stopped";
             return Err(SourceError::new(ErrorKind::Cancelled, message));
         }
-        if let Some(code) = ended.code().filter(|code| *code != 0) {
+        // One whose rest nobody wanted may say how it takes that.
+        let failed = ended
+            .code()
+            .filter(|code| *code != 0 && !taken.rows.truncated);
+        if let Some(code) = failed {
             return Err(of_exit(code, &said));
         }
         Ok(Answer {
@@ -257,18 +288,6 @@ impl Connection for ExecConnection {
             connection: pid.as_raw_nonzero().to_string(),
             ..Answer::default()
         })
-    }
-
-    fn ping(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn canceller(&self) -> Arc<dyn Canceller> {
-        self.stop.clone()
-    }
-
-    fn is_gone(&self) -> bool {
-        false
     }
 }
 

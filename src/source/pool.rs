@@ -16,6 +16,9 @@ pub type Ticks = Arc<dyn Fn() -> i64 + Send + Sync>;
 /// Opens a connection for an owner.
 pub type Open<C> = Box<dyn Fn(&str) -> Result<C> + Send + Sync>;
 
+/// How many of those that hold a connection are named.
+const HOLDERS: usize = 8;
+
 /// A pool of connections. Clones are the same pool.
 pub struct Pool<C: Connection + 'static> {
     shared: Arc<Shared<C>>,
@@ -179,12 +182,27 @@ impl<C: Connection + 'static> Pool<C> {
         })
     }
 
+    /// How many connections are in use and by whom, for people.
+    pub fn use_in_words(&self) -> String {
+        let now = self.shared.now();
+        let state = self.shared.lock();
+        let holders = state.books.holders(now);
+        let most = state.books.limits().max;
+        let mut text = format!("{} of {most} are in use", holders.len());
+        for (n, (owner, ms)) in holders.iter().take(HOLDERS).enumerate() {
+            let comma = if n == 0 { ", by" } else { "," };
+            text.push_str(&format!("{comma} {owner} for {ms} ms"));
+        }
+        if holders.len() > HOLDERS {
+            text.push_str(" and others");
+        }
+        text
+    }
+
     fn exhausted(&self, acquire_ms: i64) -> SourceError {
-        let gauges = self.gauges();
         let message = format!(
-            "no connection became free within {acquire_ms} ms: {} of {} are in use",
-            gauges.in_use,
-            self.shared.lock().books.limits().max
+            "no connection became free within {acquire_ms} ms: {}",
+            self.use_in_words()
         );
         SourceError::new(ErrorKind::Pool, message)
             .hint("give the source more connections with --pool-max, or its queries shorter limits")

@@ -55,7 +55,7 @@ const EVERY_FLAG: &str = "-s @daily -s every_90s
 const KEYS: &str =
     "name schedules command argv paused queue next_at last running pause plans policy
 engine shell env cwd stdin umask output_max tags owner runbook description origin version created_at
-updated_at";
+updated_at watches";
 
 fn with_every_flag(sandbox: &Sandbox) {
     // An underscore stands for a blank, so that the flags can be split at blanks.

@@ -1,6 +1,13 @@
 //! The one test binary.
 
+mod alert_cli;
+mod alert_delivery;
+mod alert_kinds;
+mod alert_rules;
 mod cli_act;
+mod cli_apply;
+mod cli_apply_conflicts;
+mod cli_apply_faults;
 mod cli_calendar;
 mod cli_check;
 mod cli_define;
@@ -123,9 +130,13 @@ mod view_audit;
 mod view_text;
 mod view_watches;
 mod view_workers;
+mod watch_bad_input;
 mod watch_cli;
 mod watch_cli_polls;
+mod watch_commands;
 mod watch_deliveries;
+mod watch_golden;
+mod watch_hostile;
 mod watch_late_commits;
 mod watch_modes;
 mod watch_run_deliveries;
@@ -133,3 +144,5 @@ mod watch_run_faults;
 mod watch_run_kills;
 mod watch_run_modes;
 mod watch_run_notify;
+mod watch_secrets;
+mod watch_servers;

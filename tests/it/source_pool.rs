@@ -242,6 +242,10 @@ fn source_pool_that_is_exhausted_says_so() {
         world.set(50);
         let error = asked.join().expect("an answer").expect_err("none was free");
         assert_eq!(error.kind, ErrorKind::Pool);
+        assert_eq!(
+            error.message,
+            "no connection became free within 50 ms: 1 of 1 are in use, by holder for 50 ms"
+        );
     });
     let gauges = pool.gauges();
     assert_eq!((gauges.acquire_timeouts, gauges.longest_wait_ms), (1, 50));

@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("source", &["schedule", "model"]),
     ("control", &["schedule", "model"]),
+    ("courier", &["model"]),
     (
         "daemon",
         &[
@@ -38,7 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "clock", "crash", "schedule", "model", "crontab", "engine", "letter", "config",
-            "store", "process", "source", "control", "daemon", "view", "tui",
+            "store", "process", "source", "control", "courier", "daemon", "view", "tui",
         ],
     ),
 ];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crake::engine::watch::{Found, Standing, deliveries, next_poll};
-use crake::model::{Cell, Deliver, Mode, PollId, Trigger, Watch};
+use crake::model::{Cell, Deliver, Initial, Mode, PollId, Trigger, Watch};
 use serde_json::Value;
 
 use crate::watch_modes::{Life, rows, watch};
@@ -12,6 +12,7 @@ use crate::watch_modes::{Life, rows, watch};
 fn watch_deliveries_name_their_rows_the_same_whenever_they_are_made() {
     let mut one = watch(Mode::Cursor, &["id"]);
     one.deliver = Deliver::Row;
+    one.initial = Initial::Min;
     one.params = vec![
         (
             "town".to_owned(),

@@ -80,7 +80,7 @@ impl Life {
         Ok(found)
     }
 
-    fn ids(&mut self, rows: &Rows) -> Vec<i64> {
+    pub fn ids(&mut self, rows: &Rows) -> Vec<i64> {
         ids(&self.poll(rows).unwrap())
     }
 

@@ -139,8 +139,9 @@ impl Roster {
             && let Some((work, since)) = self.waiting.pop_front()
         {
             let message = format!(
-                "no connection became free within {} ms: the source is busy",
-                limits.acquire_ms
+                "no connection became free within {} ms: {}",
+                limits.acquire_ms,
+                bench.pool.use_in_words()
             );
             let error = SourceError::new(ErrorKind::Pool, message);
             unanswered.push(work.instead(error, now - since));

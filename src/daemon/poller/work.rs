@@ -113,7 +113,7 @@ impl Bench {
         }
         said.took_ms = (self.ticks)() - began - said.wait_ms;
         hooks::leak(&ask.watch, borrowed);
-        asked
+        asked.map_err(|e| whole_limit(e, ask.timeout_ms))
     }
 
     /// Takes a connection. One for a statement that must not be repeated is tried first if it was
@@ -268,6 +268,15 @@ impl Bench {
         }
         error
     }
+}
+
+/// Of the time limit a part was over when the query began; what is told is the limit that was set.
+fn whole_limit(error: SourceError, limit_ms: i64) -> SourceError {
+    if error.kind != ErrorKind::Timeout {
+        return error;
+    }
+    let message = format!("the query was stopped after its time limit of {limit_ms} ms");
+    SourceError { message, ..error }
 }
 
 /// The time was over before the query had begun, or without anybody who could end it.

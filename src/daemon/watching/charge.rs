@@ -111,12 +111,14 @@ impl Charge {
         let (old, new) = (&self.row, &defined.row);
         let anew = old.version != new.version;
         let paused = is_paused(&old.watch, now.wall) != is_paused(&new.watch, now.wall);
-        let other = self.source.is_some() != defined.source.is_some();
+        let other = self.source != defined.source;
         self.asked_at = defined.row.asked_at;
         self.standing.blocked = defined.held;
         self.told = defined.row.next_at;
         if anew {
             self.standing.more = defined.row.memory.page.is_some();
+        }
+        if anew || other {
             self.standing.fails = 0;
         }
         (self.row, self.source) = (defined.row, defined.source);

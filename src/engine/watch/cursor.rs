@@ -35,15 +35,8 @@ pub(in crate::engine::watch) fn after_cursor(
     if let Some(key) = last.clone().filter(farther) {
         memory.cursor = Some(key);
     }
-    if !memory.begun {
-        memory.began = match &watch.initial {
-            Initial::Value(cells) => Some(cells.clone()),
-            Initial::Now if against.only_begins => memory.cursor.clone(),
-            Initial::Now | Initial::Min => None,
-        };
-    }
-    if !memory.begun && against.transactions.is_some() {
-        memory.floor = Some(first_floor(watch, &memory, against));
+    if !memory.begun || only_begins(watch, against) {
+        begin(watch, &mut memory, against);
     }
     if against.only_begins {
         memory.page = None;
@@ -53,6 +46,9 @@ pub(in crate::engine::watch) fn after_cursor(
         });
     }
     let full = rows.truncated || all.len() >= watch.max_rows as usize;
+    if full {
+        check_progress(watch, &memory, last.as_ref())?;
+    }
     let began = memory.page.take().map_or_else(
         || against.transactions.map(|(oldest, _)| oldest),
         |page| page.oldest,
@@ -79,12 +75,53 @@ pub(in crate::engine::watch) fn after_cursor(
     })
 }
 
+/// Whether what is read only tells where the cursor begins. Where the query has a `:cursor` of its
+/// own, and where a command is asked, that is all there is, in pages where it is much.
+fn only_begins(watch: &Watch, against: &Against<'_>) -> bool {
+    let memory = against.memory;
+    let page = memory.page.as_ref();
+    let reads_on = page.is_some_and(|page| memory.began.as_ref() == Some(&page.after));
+    watch.initial == Initial::Now && (!memory.begun || reads_on)
+}
+
+/// Notes where the cursor begins.
+fn begin(watch: &Watch, memory: &mut Memory, against: &Against<'_>) {
+    memory.began = match &watch.initial {
+        Initial::Value(cells) => Some(cells.clone()),
+        Initial::Now => memory.cursor.clone(),
+        Initial::Min => None,
+    };
+    if against.transactions.is_some() {
+        memory.floor = Some(first_floor(watch, memory));
+    }
+}
+
+/// A result that is read in pages must come nearer to its end with each.
+fn check_progress(
+    watch: &Watch,
+    memory: &Memory,
+    last: Option<&Vec<Cell>>,
+) -> Result<(), Unusable> {
+    let (Some(page), Some(last)) = (&memory.page, last) else {
+        return Ok(());
+    };
+    if compare_keys(last, &page.after).is_gt() {
+        return Ok(());
+    }
+    let columns = watch.key.join(", ");
+    Err(Unusable(format!(
+        "there are more rows than are taken at once, and the same came again: of those whose \
+         {columns} is greater than :cursor give the first, in the order of {columns}, or take more \
+         at once with --max-rows"
+    )))
+}
+
 /// Where the floor is at the first poll. What commits late below the place where a cursor begins
 /// counts as there before it began.
-fn first_floor(watch: &Watch, memory: &Memory, against: &Against<'_>) -> Floor {
+fn first_floor(watch: &Watch, memory: &Memory) -> Floor {
     match (&watch.initial, &memory.cursor) {
         (Initial::Value(cells), _) => Floor::At(cells.clone()),
-        (Initial::Now, Some(cursor)) if against.only_begins => Floor::At(cursor.clone()),
+        (Initial::Now, Some(cursor)) => Floor::At(cursor.clone()),
         (Initial::Now | Initial::Min, _) => Floor::Start,
     }
 }

@@ -10,6 +10,9 @@ use crate::model::{Cell, Deliver, Mode, PollId, Watch};
 /// and all of them together share a limit with the arguments.
 pub const ROW_LIMIT: usize = 16 * 1024;
 
+/// How much of a row is put into the environment, bytes; the columns that come first have it.
+const ROW_ALL: usize = 256 * 1024;
+
 /// What a poll found, as it is delivered.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
@@ -143,13 +146,15 @@ fn row_json(watch: &Watch, names: &[String], fresh: &Fresh) -> Value {
 /// does a value with a NUL byte or one too long; those are on standard input.
 fn row_variables(names: &[String], fresh: &Fresh) -> Vec<(String, String)> {
     let mut variables = Vec::new();
+    let mut left = ROW_ALL;
     for (name, cell) in names.iter().zip(&fresh.row) {
         let Some(text) = cell.to_text() else {
             continue;
         };
-        if text.len() > ROW_LIMIT || text.contains('\0') {
+        if text.len() > ROW_LIMIT.min(left) || text.contains('\0') {
             continue;
         }
+        left -= text.len();
         let sign = |c: char| match c.is_ascii_alphanumeric() {
             true => c.to_ascii_uppercase(),
             false => '_',

@@ -171,6 +171,10 @@ fn unseen(watch: &Watch, rows: &Rows, against: &Against<'_>) -> Result<Digest, U
 }
 
 fn key_columns(watch: &Watch, rows: &Rows) -> Result<Vec<usize>, Unusable> {
+    // A command that prints nothing has told no columns either.
+    if rows.columns.is_empty() && rows.rows.is_empty() {
+        return Ok(Vec::new());
+    }
     let find = |name: &String| {
         rows.column(name).ok_or_else(|| {
             Unusable(format!(

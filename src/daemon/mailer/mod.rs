@@ -6,33 +6,31 @@
 //! moment is told of as an event, like everything else that becomes of a letter. The mail program is
 //! a process of its own, with a bound on its time and on how many there are at once.
 
-use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::io::{Read, Seek};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+mod body;
+mod sending;
 
-use rustix::fs::MemfdFlags;
-use rustix::process::{Pid, Signal, kill_process_group};
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::Paths;
+use crate::daemon::core::named;
+use crate::daemon::mailer::body::{body, left_out, unspawnable};
+use crate::daemon::mailer::sending::Sending;
 use crate::daemon::order::Host;
-use crate::daemon::transcript::{Transcript, TranscriptError};
+use crate::daemon::transcript::TranscriptError;
 use crate::letter::{Letter, Login, Rule, rule};
-use crate::model::{Level, Note, Outcome, Spec};
-use crate::process::{Chunk, Mail, is_executable};
+use crate::model::{Level, Note, Outcome};
+use crate::process::{Mail, is_executable};
 use crate::schedule::UnixMs;
 use crate::store::{AttemptRow, JobRow, MailRow, Store, StoreError};
 
 /// Most mail programs at once; cron has no bound.
 const AT_ONCE: usize = 8;
-/// The longest a mail program may take, milliseconds.
-const LONGEST_MS: i64 = 300_000;
 /// How often it is asked whether one has ended.
 const ROUND: Duration = Duration::from_millis(50);
 /// The pause before what cannot be done now is tried again.
@@ -48,31 +46,58 @@ const REMEMBERED: usize = 4_096;
 
 /// What the thread is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bell {
+enum Bell {
     /// Mail is owed.
     Look,
     /// The daemon ends.
     Stop,
 }
 
-/// A mail program at work.
-struct Sending {
+/// A letter whose mail program is at work.
+struct Under {
     row: MailRow,
     job: String,
     what: String,
-    child: Child,
-    said: File,
-    since: i64,
+    program: Sending,
+}
+
+/// The hand on the thread.
+pub struct Postman {
+    bell: mpsc::Sender<Bell>,
+    thread: JoinHandle<()>,
+}
+
+impl Postman {
+    /// Starts the thread, which sends through this program; an empty path for none.
+    pub fn start(paths: &Paths, host: &Host, program: PathBuf, clock: Arc<dyn Clock>) -> Postman {
+        let (bell, heard) = mpsc::channel();
+        let mailer = Mailer::new(paths, host, program, clock, heard);
+        let thread = named("mail", move || mailer.run());
+        Postman { bell, thread }
+    }
+
+    /// Mail is owed.
+    pub fn look(&self) {
+        // It lives as long as this.
+        let _ = self.bell.send(Bell::Look);
+    }
+
+    /// Ends the thread; what is under way is waited for a little.
+    pub fn stop(self) {
+        let _ = self.bell.send(Bell::Stop);
+        // Nobody depends on it.
+        let _ = self.thread.join();
+    }
 }
 
 /// The thread.
-pub struct Mailer {
+struct Mailer {
     paths: Paths,
     host: Host,
     program: PathBuf,
     clock: Arc<dyn Clock>,
     bell: Receiver<Bell>,
-    sending: Vec<Sending>,
+    sending: Vec<Under>,
     /// What is over and could not be recorded yet.
     over: Vec<(MailRow, Option<Note>)>,
     /// What was begun here.
@@ -93,7 +118,7 @@ enum Next {
 
 impl Mailer {
     /// Sends through this program, an empty path for none.
-    pub fn new(
+    fn new(
         paths: &Paths,
         host: &Host,
         program: PathBuf,
@@ -114,7 +139,7 @@ impl Mailer {
     }
 
     /// Sends what is owed until told to stop.
-    pub fn run(mut self) {
+    fn run(mut self) {
         // What a core before this one left.
         let mut look = true;
         loop {
@@ -286,63 +311,42 @@ impl Mailer {
         if self.begun.len() > REMEMBERED {
             self.begun.pop_front();
         }
+        let now = self.clock.now();
         let what = format!("{} bytes to {}", body.len(), mail.letter.to);
-        match self.start(mail, body) {
-            Ok((child, said)) => self.sending.push(Sending {
+        match Sending::begin(&self.program, mail, body, now.boot) {
+            Ok(program) => self.sending.push(Under {
                 row,
                 job,
                 what,
-                child,
-                said,
-                since: self.clock.now().boot,
+                program,
             }),
             Err(e) => {
                 let text = format!("{what} could not be mailed: {e}");
-                let note = note(self.clock.now().wall, Level::Warn, (Some(job), &row), text);
+                let note = note(now.wall, Level::Warn, (Some(job), &row), text);
                 self.over.push((row, Some(note)));
             }
         }
     }
 
-    fn start(&self, mail: &Mail, body: &[u8]) -> std::io::Result<(Child, File)> {
-        let papers = mail.write(body)?;
-        let said = File::from(rustix::fs::memfd_create("said", MemfdFlags::CLOEXEC)?);
-        // Through /proc/self/exe it is this very program, also after the file was replaced.
-        let child = Command::new("/proc/self/exe")
-            .arg("__mail")
-            .arg(&self.program)
-            .env_clear()
-            .process_group(0)
-            .stdin(papers)
-            .stdout(Stdio::null())
-            .stderr(said.try_clone()?)
-            .spawn()?;
-        Ok((child, said))
-    }
-
     /// Looks which mail programs have ended, and ends those that take too long. Says whether one has.
     fn collect(&mut self, now: i64) -> bool {
         let mut ended = false;
-        for mut sending in std::mem::take(&mut self.sending) {
-            let late = now - sending.since > LONGEST_MS;
-            let status = match sending.child.try_wait() {
-                Ok(None) if !late => {
-                    self.sending.push(sending);
-                    continue;
-                }
-                Ok(None) => {
-                    let _ = kill_process_group(Pid::from_child(&sending.child), Signal::KILL);
-                    let _ = sending.child.wait();
-                    None
-                }
-                Ok(status) => status,
-                Err(_) => None,
+        for mut under in std::mem::take(&mut self.sending) {
+            let Some(end) = under.program.end(now) else {
+                self.sending.push(under);
+                continue;
             };
             ended = true;
-            let (level, text) = came_of(&mut sending, status);
-            let whose = (Some(sending.job), &sending.row);
+            let (level, text) = match end {
+                Ok(()) => (Level::Info, format!("mailed {}", under.what)),
+                Err(how) => {
+                    let text = format!("mailed {}, but of the mail program: {how}", under.what);
+                    (Level::Warn, text)
+                }
+            };
+            let whose = (Some(under.job), &under.row);
             let note = note(self.clock.now().wall, level, whose, text);
-            self.over.push((sending.row, Some(note)));
+            self.over.push((under.row, Some(note)));
         }
         ended
     }
@@ -376,60 +380,4 @@ fn note(at: UnixMs, level: Level, (job, row): (Option<String>, &MailRow), text: 
         run: Some(row.run),
         text,
     }
-}
-
-/// What is to be told of a mail program that has ended; without a status it took too long.
-fn came_of(sending: &mut Sending, status: Option<ExitStatus>) -> (Level, String) {
-    let what = &sending.what;
-    let how = match status {
-        Some(status) if status.success() => return (Level::Info, format!("mailed {what}")),
-        Some(status) => status.to_string(),
-        None => "it took too long and was ended".to_owned(),
-    };
-    let mut words = Vec::new();
-    let _ = sending.said.rewind();
-    let _ = (&sending.said).take(512).read_to_end(&mut words);
-    let words = String::from_utf8_lossy(&words).trim().replace('\n', "; ");
-    let more = if words.is_empty() { "" } else { ": " };
-    let text = format!("mailed {what}, but of the mail program: {how}{more}{words}");
-    (Level::Warn, text)
-}
-
-/// What the job wrote, as far as it was kept; nothing where that is not in the store yet.
-fn body(
-    store: &Store,
-    paths: &Paths,
-    row: &MailRow,
-    attempt: &AttemptRow,
-) -> Result<Option<Vec<u8>>, TranscriptError> {
-    let all_dropped = attempt.out_dropped >= attempt.out_bytes;
-    if store.output(row.run, row.attempt)?.is_none() && !all_dropped {
-        return Ok(None);
-    }
-    let piece = Transcript::after(paths, row.run, row.attempt, 0).read(store)?;
-    let (mut text, mut at) = (Vec::new(), 0);
-    for Chunk { offset, bytes, .. } in &piece.chunks {
-        if *offset > at {
-            text.extend(left_out((*offset - at).cast_signed()));
-        }
-        text.extend_from_slice(bytes);
-        at = *offset + bytes.len() as u64;
-    }
-    let missing = attempt.out_bytes.unwrap_or(0) - at.cast_signed();
-    if missing > 0 {
-        text.extend(left_out(missing));
-    }
-    Ok(Some(text))
-}
-
-fn left_out(bytes: i64) -> Vec<u8> {
-    format!("\n[crake: {bytes} bytes are left out here]\n").into_bytes()
-}
-
-/// What a cron writes where there is no shell; nothing for what it does not mail.
-fn unspawnable(spec: &Spec, letter: &Letter, reason: Option<&str>) -> Vec<u8> {
-    let shell = spec.shell.as_deref().unwrap_or("/bin/sh");
-    let why = reason.and_then(|reason| reason.strip_prefix(shell)?.strip_prefix(": "));
-    why.map(|why| letter.without_shell(shell, why).into_bytes())
-        .unwrap_or_default()
 }
