@@ -4,12 +4,13 @@
 //! (`tests/it/tidy.rs` holds them to it):
 //!
 //! `clock` · `crash` · `schedule` · `model` · `crontab` · `engine` · `config` · `store` · `process` ·
-//! `source` · `control` · `daemon` · `view` · `tui` · `cli`
+//! `source` · `control` · `courier` · `daemon` · `view` · `tui` · `cli`
 
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod courier;
 pub mod crash;
 pub mod crontab;
 pub mod daemon;

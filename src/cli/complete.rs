@@ -41,6 +41,17 @@ pub fn source_names() -> Vec<CompletionCandidate> {
     sources.into_iter().map(candidate).collect()
 }
 
+/// The names of the receivers of alerts, each with where it leads; none where they cannot be read.
+pub fn receiver_names() -> Vec<CompletionCandidate> {
+    let candidate = |row: crate::model::ReceiverRow| {
+        let target = row.receiver.means.target();
+        CompletionCandidate::new(&row.receiver.name).help(Some(target.into()))
+    };
+    let receivers = store().and_then(|store| store.receivers().ok());
+    let receivers = receivers.unwrap_or_default();
+    receivers.into_iter().map(candidate).collect()
+}
+
 /// The names of the watches, each with its query; none where they cannot be read.
 pub fn watch_names() -> Vec<CompletionCandidate> {
     let candidate = |row: crate::store::WatchRow| {

@@ -257,6 +257,14 @@ fn about_a_name(error: &StoreError) -> (Kind, &'static str) {
             Kind::NotFound,
             "`crake watch ls` shows the watches there are",
         ),
+        StoreError::ReceiverTaken(_) => (
+            Kind::Refused,
+            "choose another name, or put this in its place with --replace",
+        ),
+        StoreError::NoSuchReceiver(_) => (
+            Kind::NotFound,
+            "`crake alerts ls` shows the receivers there are",
+        ),
         _ => (Kind::Failed, "`crake doctor` looks for what is wrong"),
     }
 }

@@ -21,7 +21,9 @@ pub const GROUPS: [(&str, &[&str]); 5] = [
     ("Time", &["next", "explain", "calendar", "missed", "audit"]),
     (
         "See",
-        &["status", "top", "check", "doctor", "ack", "events"],
+        &[
+            "status", "top", "check", "doctor", "ack", "alerts", "events",
+        ],
     ),
     (
         "System",

@@ -42,6 +42,12 @@ pub fn internal(args: &[OsString]) -> Option<u8> {
             title("crake-poller");
             crate::daemon::poller::poller_main(std::sync::Arc::new(SystemClock))
         }
+        "__alert" => {
+            title("crake-alert");
+            Some(crate::cli::alerts::alert_main(
+                args.get(2..).unwrap_or_default(),
+            ))
+        }
         "__check" | "__copy" => Some(crate::cli::chore::chore(args.get(1..).unwrap_or_default())),
         other => other.starts_with("__").then(|| {
             let error = CliError::new(Kind::Usage, format!("unknown internal command {name}"));

@@ -7,6 +7,7 @@ pub mod error;
 mod ack;
 mod add;
 mod after_flags;
+mod alerts;
 mod alive;
 mod audit;
 mod blind_status;
@@ -203,6 +204,7 @@ enum Command {
     Check(check::CheckArgs),
     Doctor(doctor::DoctorArgs),
     Ack(ack::AckArgs),
+    Alerts(alerts::AlertsArgs),
     Events(events::EventsArgs),
     Source(source::SourceArgs),
     Watch(watch::WatchArgs),
@@ -250,6 +252,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Check(args) => check::check(ctx, args),
         Command::Doctor(args) => doctor::doctor(ctx, args),
         Command::Ack(args) => ack::ack(ctx, args),
+        Command::Alerts(args) => alerts::alerts(ctx, args),
         Command::Events(args) => events::events(ctx, args),
         Command::Source(args) => source::source(ctx, args),
         Command::Watch(args) => watch::watch(ctx, args),

@@ -8,6 +8,7 @@
 pub mod adoption;
 pub mod ailment;
 pub mod alarm;
+pub mod alerts;
 pub mod api;
 pub mod ballast;
 pub mod cancel;

@@ -11,6 +11,7 @@ use crate::clock::{Clock, Now};
 use crate::config::Paths;
 use crate::crash;
 use crate::daemon::ailment::{Ailment, Said, note};
+use crate::daemon::alerts::Alerts;
 use crate::daemon::care::{Care, Fault, PATIENCE};
 use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell, timespec};
@@ -59,6 +60,7 @@ pub struct Scribe {
     writes: OwnedFd,
     told_alive: i64,
     pruner: Pruner,
+    alerts: Alerts,
     /// When the next round of pruning may begin, on the clock that goes on in a sleep.
     prune_at: i64,
     /// Events that could not be written yet.
@@ -104,6 +106,7 @@ impl Scribe {
             condition,
             writes,
             told_alive: now.boot,
+            alerts: Alerts::default(),
             pruner: Pruner::new(&paths.logs, Scope::default()).with_inputs(&paths.spool),
             prune_at: now.boot + ALIVE_MS,
             untold: Vec::new(),
@@ -184,6 +187,10 @@ impl Scribe {
         self.untold.extend(told);
         let mended = mended.is_some_and(|fault| self.mend(&fault, now));
         self.tell(failed && !mended);
+        if !failed {
+            let told = self.alerts.look(self.keeper.store(), &self.paths, now);
+            self.untold.extend(told);
+        }
         self.condition.step_ended();
         (kept.look_at.filter(|_| !mended), failed)
     }

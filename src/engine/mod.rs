@@ -7,6 +7,7 @@
 
 mod absence;
 pub(in crate::engine) mod admit;
+pub mod alert;
 mod dispatch;
 mod due;
 mod known;

@@ -3,6 +3,7 @@
 //!
 //! Plain data with its legal values. Nothing here reads time, files or SQL; nothing here decides.
 
+mod alert;
 mod attempt;
 mod backoff;
 mod dsn;
@@ -16,6 +17,7 @@ mod limits;
 mod planned;
 mod queue;
 mod raw;
+mod receiver;
 mod record;
 mod retention;
 mod rows;
@@ -28,6 +30,7 @@ mod watch;
 mod words;
 mod worker;
 
+pub use alert::{AlertKind, AlertState, TidingKind};
 pub use attempt::{Exit, Holding, Order, Output, Report, StopCause};
 pub use backoff::Backoff;
 pub use dsn::{Address, Dsn, DsnError, SslMode};
@@ -45,6 +48,7 @@ pub use planned::{
 };
 pub use queue::Queue;
 pub use raw::Raw;
+pub use receiver::{Means, Place, Quiet, Rate, Receiver, ReceiverRow, SecretFrom, redacted_url};
 pub use record::{Back, Drop, Ended, Fire, Gap, Level, NewRun, Next, Note, Record, Spawned, Start};
 pub use retention::{Keep, Retention, RunLimits};
 pub use rows::{Cell, Rows};

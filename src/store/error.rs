@@ -107,6 +107,12 @@ pub enum StoreError {
     /// There is no watch of that name.
     #[error("no watch named \"{0}\"")]
     NoSuchWatch(String),
+    /// There is a receiver of that name.
+    #[error("there is a receiver named \"{0}\" already")]
+    ReceiverTaken(String),
+    /// There is no receiver of that name.
+    #[error("no receiver named \"{0}\"")]
+    NoSuchReceiver(String),
     /// A value in the file that no program of ours writes.
     #[error("the store holds what cannot be read: {0}")]
     Unreadable(String),

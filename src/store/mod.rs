@@ -5,6 +5,7 @@
 //! anybody may read it with any SQLite client, and insert into `run`.
 
 mod acks;
+mod alerts;
 mod audit;
 mod changes;
 mod counts;
@@ -34,6 +35,7 @@ mod prune;
 mod queue;
 mod queues;
 mod rebuild;
+mod receivers;
 mod renew;
 mod rewind;
 mod runs;
@@ -43,6 +45,7 @@ mod seen;
 mod sessions;
 mod share;
 mod sources;
+mod tidings;
 mod tidying;
 mod touched;
 mod usual;
@@ -60,6 +63,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use acks::Ack;
+pub use alerts::{AlertFilter, AlertRow, Tried, Undelivered};
 pub use audit::Duplicate;
 pub use counts::{Counts, Skips};
 pub use crontabs::{CrontabRow, CrontabVersion, Intent, JobWrite};
@@ -92,6 +96,7 @@ pub use schema::VERSION;
 pub use seen::{Forget, Known, Sighting};
 pub use sessions::Session;
 pub use share::{OwnRuns, Part};
+pub use tidings::{NewAlert, Tiding, ToldRow};
 pub use touched::{Cell, Image};
 pub use usual::Usual;
 pub use versions::{CalendarRow, NewSchedule};

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0004_watches.sql"),
     include_str!("0005_looks.sql"),
     include_str!("0006_crontab.sql"),
+    include_str!("0007_alerts.sql"),
 ];
 
 /// The version this program writes.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::model::{Outcome, RunId, WatchState, WorkerState};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{MissedGroup, Result, RunRow, Store};
+use crate::view::attention_alerts::of_receivers;
 use crate::view::attention_daemon::of_daemon;
 use crate::view::attention_runs::{draining, live, too_short, unkillable};
 use crate::view::attention_watches::of_watches;
@@ -90,6 +91,8 @@ pub enum Kind {
     Leak,
     /// A channel nobody listens on any more.
     Listener,
+    /// A receiver that does not get its alerts.
+    Alert,
 }
 
 impl Kind {
@@ -114,6 +117,7 @@ impl Kind {
             Kind::Watch(state) => state.as_str(),
             Kind::Leak => "leak",
             Kind::Listener => "listener",
+            Kind::Alert => "alert",
         }
     }
 }
@@ -193,6 +197,7 @@ pub fn attention_beside(
     list.extend(standing::paused_queues(store, now)?);
     list.extend(draining(store)?);
     list.extend(of_watches(store, daemon, now)?);
+    list.extend(of_receivers(store)?);
     // What concerns the whole instance stands before what concerns one job.
     list.sort_by_key(|a| (a.level, a.job.is_some(), Reverse(a.since)));
     Ok(list)

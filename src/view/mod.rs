@@ -3,9 +3,11 @@
 //! Read-only. Facts that do not stand in the store (whether the daemon answers, what time it is,
 //! how wide the terminal is) are passed in.
 
+pub mod alert_words;
 pub mod attention;
+mod attention_alerts;
 pub mod attention_daemon;
-mod attention_runs;
+pub mod attention_runs;
 pub mod attention_watches;
 pub mod audit;
 pub mod calendar;

@@ -1,5 +1,8 @@
 //! The one test binary.
 
+mod alert_cli;
+mod alert_delivery;
+mod alert_rules;
 mod cli_act;
 mod cli_calendar;
 mod cli_check;

@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("process", &["clock", "crash", "schedule", "model"]),
     ("source", &["schedule", "model"]),
     ("control", &["schedule", "model"]),
+    ("courier", &["model"]),
     (
         "daemon",
         &[
@@ -34,7 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "clock", "crash", "schedule", "model", "crontab", "engine", "config", "store",
-            "process", "source", "control", "daemon", "view", "tui",
+            "process", "source", "control", "courier", "daemon", "view", "tui",
         ],
     ),
 ];

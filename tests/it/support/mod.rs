@@ -13,6 +13,7 @@ pub mod seen;
 pub mod servers;
 pub mod shops;
 pub mod sides;
+pub mod sinks;
 pub mod ticking;
 pub mod tmux;
 pub mod volume;
