@@ -2,6 +2,7 @@
 
 mod alert_cli;
 mod alert_delivery;
+mod alert_kinds;
 mod alert_rules;
 mod cli_act;
 mod cli_calendar;
