@@ -182,8 +182,8 @@ fn chosen(
     let name = owner.unwrap_or(&ctx.user.name);
     let path = match file {
         Some("-") => PathBuf::from("-"),
-        Some(file) => std::path::absolute(file)?,
-        None => import_source::table_of(root, name)?,
+        Some(file) => PathBuf::from(import_source::named(file)?),
+        None => import_source::own_table(root, name)?,
     };
     Ok(import_source::at_place(ctx, root, &path, owner))
 }

@@ -23,6 +23,7 @@ mod crontab_edit;
 mod crontab_words;
 mod cutover;
 mod cutover_answer;
+mod cutover_check;
 mod cutover_file;
 mod cutover_state;
 mod demo;
