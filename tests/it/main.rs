@@ -33,6 +33,7 @@ mod crontab_props;
 mod crontab_truth;
 mod crontab_warnings;
 mod cutover_corpus;
+mod cutover_crash;
 mod cutover_own_table;
 mod daemon_crash;
 mod daemon_ends;
