@@ -193,7 +193,9 @@ impl Owner<'_> {
             form: Form::Cron(format),
             live: false,
         };
+        let root = import_source::root(None);
         let how = How {
+            root: &root,
             dialect: self.dialect,
             zone: None,
             include_disabled: false,

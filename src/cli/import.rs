@@ -7,10 +7,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::import_entry::{self, Source};
+use crate::cli::import_host::Host;
 use crate::cli::import_plan::{self, About, Plan};
 use crate::cli::import_preview::Previews;
 use crate::cli::import_source::{self, Form, Found, Scan};
-use crate::cli::{import_answer, import_other, moment, run_as};
+use crate::cli::{import_answer, import_host, import_other, moment, run_as};
 use crate::crontab::{Dialect, Format, LineKind, Table, Warning, unmark, warnings};
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{CrontabRow, Store};
@@ -107,6 +108,8 @@ pub struct TableRead {
 
 /// How tables are imported.
 pub struct How<'a> {
+    /// What stands for `/`.
+    pub root: &'a Path,
     /// The cron that reads them.
     pub dialect: Dialect,
     /// The zone they are read in.
@@ -144,6 +147,7 @@ pub fn import(ctx: &Context, args: ImportArgs) -> Result<u8, CliError> {
     let dialect = named.and_then(|word| word.parse::<Dialect>().ok());
     let seconds = (named.is_some() && dialect.is_none()).then_some(Form::Seconds);
     let how = How {
+        root: &root,
         dialect: dialect.unwrap_or_else(|| import_source::host_dialect(&root)),
         zone: zone.as_deref(),
         include_disabled: args.include_disabled,
@@ -227,6 +231,14 @@ pub fn one(
             let table = Table::parse(&unmarked.bytes, how.dialect, format);
             let mut hazards = warnings(&table, &unmarked.bytes, &import_source::host_facts());
             hazards.extend(mail(&table));
+            let named = how.zone.map(Zone::named).transpose()?;
+            let host = Host {
+                root: how.root,
+                zone: named.as_ref().unwrap_or(&ctx.zone),
+                from: how.from,
+            };
+            hazards.extend(import_host::hazards(&host, &found, &table));
+            hazards.sort_by_key(|warning| warning.line);
             let commented: Vec<usize> = table
                 .disabled_entries(&unmarked.bytes)
                 .map(|(line, _)| line.span.start)

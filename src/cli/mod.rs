@@ -50,6 +50,7 @@ mod history;
 mod import;
 mod import_answer;
 mod import_entry;
+mod import_host;
 mod import_match;
 mod import_other;
 mod import_other_line;

@@ -65,6 +65,7 @@ mod faults_store;
 mod generated;
 mod import_again;
 mod import_corpus;
+mod import_hosts;
 mod poller_answers;
 mod poller_channels;
 mod poller_ends;
