@@ -6,9 +6,8 @@ use clap_complete::engine::ArgValueCandidates;
 use serde_json::json;
 
 use crate::cli::context::{Context, Form};
-use crate::cli::draft::Draft;
 use crate::cli::error::{CliError, Kind};
-use crate::cli::{complete, export_crontab, export_systemd, item, toml_form};
+use crate::cli::{complete, export_crontab, export_systemd, export_toml, item};
 use crate::crontab::Dialect;
 use crate::store::{JobRow, Store};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -49,7 +48,7 @@ pub struct ExportArgs {
 /// What definitions are written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum As {
-    /// TOML, as `crake edit` shows it
+    /// A jobs file in TOML, for `crake apply`
     Toml,
     /// A user's crontab
     Crontab,
@@ -79,7 +78,7 @@ pub fn export(ctx: &Context, args: ExportArgs) -> Result<u8, CliError> {
     let store = ctx.read()?;
     let rows = chosen(&store, &args)?;
     let exported = match args.form {
-        As::Toml => toml(ctx, &rows)?,
+        As::Toml => export_toml::jobs(ctx, &rows)?,
         As::Systemd => export_systemd::units(ctx, &rows, args.lossy),
         As::Crontab | As::CronD => {
             let wanted = export_crontab::Wanted {
@@ -134,30 +133,6 @@ fn chosen(store: &Store, args: &ExportArgs) -> Result<Vec<JobRow>, CliError> {
         .iter()
         .map(|name| item::find(store, name))
         .collect()
-}
-
-fn toml(ctx: &Context, rows: &[JobRow]) -> Result<Exported, CliError> {
-    let mut all = ::toml::Table::new();
-    for row in rows {
-        let draft = Draft::of(row);
-        let text = toml_form::write(ctx, &draft)?;
-        // What is written is what is read back, or it is not written.
-        let back = toml_form::read(ctx, &text, &draft)?;
-        if back != draft {
-            let text = format!("{} does not come out of TOML as it went in", row.job.name);
-            return Err(CliError::new(Kind::Failed, text));
-        }
-        let table: ::toml::Table =
-            ::toml::from_str(&text).map_err(|e| CliError::new(Kind::Failed, e.to_string()))?;
-        all.insert(row.job.name.clone(), table.into());
-    }
-    let mut whole = ::toml::Table::new();
-    whole.insert("job".to_owned(), all.into());
-    let text = ::toml::to_string(&whole).map_err(|e| CliError::new(Kind::Failed, e.to_string()))?;
-    Ok(Exported {
-        files: vec![(String::new(), text.into_bytes())],
-        ..Exported::default()
-    })
 }
 
 fn write(

@@ -6,8 +6,9 @@ use clap::{Arg, Command};
 use clap_mangen::Man;
 
 use crate::cli::help::{self, GROUPS};
+use crate::cli::jobs_file::page;
 
-/// The manual: file name and text of each page, crake(1) first.
+/// The manual: file name and text of each page, crake(1) first, those of section 5 last.
 ///
 /// # Errors
 /// None that is expected.
@@ -21,6 +22,7 @@ pub fn man_pages() -> io::Result<Vec<(String, String)>> {
             pages.push(page(part)?);
         }
     }
+    pages.push(("crake-jobs.5".to_owned(), page::page()));
     Ok(pages)
 }
 

@@ -1,6 +1,6 @@
 //! `crake man`: the manual pages.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -15,8 +15,17 @@ Examples:
   crake man | man -l -
   crake man /usr/local/share/man/man1")]
 pub struct ManArgs {
-    /// Write one page for each command here
+    /// Write one page for each command here; beside a man1, those of files go into man5
     dir: Option<PathBuf>,
+}
+
+/// The directory of a page: beside `man1`, where that is asked for, there is one for each section.
+fn section_dir(dir: &Path, page: &str) -> PathBuf {
+    let section = page.rsplit('.').next().unwrap_or("1");
+    match dir.file_name().is_some_and(|name| name == "man1") {
+        true => dir.with_file_name(format!("man{section}")),
+        false => dir.to_owned(),
+    }
 }
 
 /// Prints or writes the manual.
@@ -35,7 +44,9 @@ pub fn man(ctx: &Context, args: ManArgs) -> Result<u8, CliError> {
     };
     std::fs::create_dir_all(&dir).map_err(cannot)?;
     for (name, text) in &pages {
-        std::fs::write(dir.join(name), text).map_err(cannot)?;
+        let place = section_dir(&dir, name);
+        std::fs::create_dir_all(&place).map_err(cannot)?;
+        std::fs::write(place.join(name), text).map_err(cannot)?;
     }
     ctx.answer(
         || {

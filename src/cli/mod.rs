@@ -9,6 +9,7 @@ mod add;
 mod after_flags;
 mod alerts;
 mod alive;
+mod apply;
 mod audit;
 mod blind_status;
 mod calendar;
@@ -26,6 +27,7 @@ mod cutover_answer;
 mod cutover_check;
 mod cutover_file;
 mod cutover_state;
+mod definition_diff;
 mod demo;
 mod demo_story;
 mod doctor;
@@ -42,6 +44,7 @@ mod explain_job;
 mod export;
 mod export_crontab;
 mod export_systemd;
+mod export_toml;
 mod fires;
 mod flags;
 mod generated;
@@ -60,6 +63,7 @@ mod import_said;
 mod import_source;
 mod internal;
 mod item;
+mod jobs_file;
 mod kill;
 mod limit_flags;
 mod lines;
@@ -86,6 +90,7 @@ mod run;
 mod run_as;
 pub mod selector;
 mod show;
+mod show_history;
 mod source;
 mod source_add;
 mod source_test;
@@ -95,6 +100,7 @@ mod terms;
 mod through_daemon;
 mod toml_form;
 mod toml_limits;
+mod toml_policy;
 mod toml_terms;
 mod top;
 mod top_acts;
@@ -125,6 +131,7 @@ use crate::schedule::Zone;
 pub use crate::cli::completions::{SHIMS, Shell};
 pub use crate::cli::generated::{cli_reference, man_pages};
 pub use crate::cli::help::{misplaced_commands, root_command};
+pub use crate::cli::jobs_file::schema::schema as jobs_schema;
 
 /// A local replacement for cron that accounts for every planned fire.
 #[derive(Parser)]
@@ -183,6 +190,7 @@ enum Command {
     Pause(pause::PauseArgs),
     #[command(alias = "enable")]
     Resume(resume::ResumeArgs),
+    Apply(apply::ApplyArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Run(run::RunArgs),
@@ -232,6 +240,7 @@ fn dispatch(ctx: &Context, command: Command) -> Result<u8, CliError> {
         Command::Rm(args) => rm::rm(ctx, args),
         Command::Pause(args) => pause::pause(ctx, args),
         Command::Resume(args) => resume::resume(ctx, args),
+        Command::Apply(args) => apply::apply(ctx, args),
         Command::Import(args) => import::import(ctx, args),
         Command::Export(args) => export::export(ctx, args),
         Command::Run(args) => run::run(ctx, args),

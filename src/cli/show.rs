@@ -3,20 +3,19 @@
 use std::io::{self, Write};
 
 use clap_complete::engine::ArgValueCandidates;
-use serde_json::{Value, json};
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::item::{self, JobItem};
 use crate::cli::toml_limits::in_units;
-use crate::cli::{after_flags, complete, terms};
+use crate::cli::{after_flags, complete, show_history, terms};
 use crate::control::Petition;
 use crate::model::{Engine, Limits, Policy, format_duration};
 use crate::schedule::describe;
-use crate::store::{HistoryRow, RunFilter, RunRow};
+use crate::store::{RunFilter, RunRow};
 use crate::view::notes::note;
 use crate::view::text::clean_all;
-use crate::view::time::{in_full, relative, rfc3339};
+use crate::view::time::{in_full, relative};
 
 /// Show everything about a job
 #[derive(clap::Args)]
@@ -28,7 +27,7 @@ pub struct ShowArgs {
     /// Name of the job
     #[arg(add = ArgValueCandidates::new(complete::job_names))]
     job: String,
-    /// Who changed its definition when
+    /// The definitions it has had: who changed what when
     #[arg(long)]
     history: bool,
 }
@@ -55,7 +54,7 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
         ..RunFilter::default()
     })?;
     let history = match args.history {
-        true => store.history(&args.job, CHANGES)?,
+        true => show_history::compared(ctx, &args.job, store.history(&args.job, CHANGES)?)?,
         false => Vec::new(),
     };
     let then = after_flags::in_words(&store, &args.job, &item.row.job.spec.keep)?;
@@ -63,7 +62,7 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
         || {
             let mut value = item.json(ctx);
             if args.history {
-                value["history"] = history.iter().map(|row| change(ctx, row)).collect();
+                value["history"] = history.iter().map(|past| past.item(ctx)).collect();
             }
             value
         },
@@ -83,7 +82,7 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
             }
             pauses(ctx, out, &item)?;
             last_runs(ctx, out, &runs)?;
-            changes(ctx, out, &history)
+            show_history::write(ctx, out, &history)
         },
     )?;
     Ok(0)
@@ -273,33 +272,4 @@ fn last_runs(ctx: &Context, out: &mut dyn Write, runs: &[RunRow]) -> io::Result<
         line(out, head, text.trim_end())?;
     }
     Ok(())
-}
-
-fn changes(ctx: &Context, out: &mut dyn Write, history: &[HistoryRow]) -> io::Result<()> {
-    for (index, row) in history.iter().enumerate() {
-        let head = if index == 0 { "history" } else { "" };
-        let text = format!(
-            "{}  version {}  {} by {}",
-            in_full(row.at, &ctx.zone),
-            row.version,
-            row.what,
-            row.by
-        );
-        line(out, head, &text)?;
-    }
-    Ok(())
-}
-
-fn change(ctx: &Context, row: &HistoryRow) -> Value {
-    let definition: Option<Value> = row
-        .definition
-        .as_ref()
-        .and_then(|text| serde_json::from_str(text).ok());
-    json!({
-        "at": rfc3339(row.at, &ctx.zone),
-        "by": row.by,
-        "what": row.what,
-        "version": row.version,
-        "definition": definition,
-    })
 }

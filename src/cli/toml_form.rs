@@ -9,12 +9,10 @@ use crate::cli::context::Context;
 use crate::cli::draft::Draft;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::toml_limits::{self, LimitKeys};
+use crate::cli::toml_policy::{self, PolicyKeys};
 use crate::cli::toml_terms::{TermKeys, keep_of, keys_of, zone_name};
 use crate::cli::{after_flags, flags};
-use crate::model::{
-    CatchUp, Command, Follow, OnLost, Overlap, Policy, Raw, ShiftTo, Spec, format_duration,
-    parse_duration,
-};
+use crate::model::{Command, Follow, Raw, ShiftTo, Spec, format_duration};
 use crate::schedule::UnixMs;
 use crate::store::NewSchedule;
 
@@ -31,21 +29,8 @@ struct Form {
     timezone: Option<String>,
     #[serde(default = "vixie")]
     dst: String,
-    queue: Option<String>,
-    priority: Option<u8>,
-    overlap: Option<Overlap>,
-    max_parallel: Option<u32>,
-    queue_max: Option<u32>,
-    timeout: Option<String>,
-    silence: Option<String>,
-    kill_grace: Option<String>,
-    start_deadline: Option<String>,
-    retry: Option<u32>,
-    backoff: Option<String>,
-    on_lost: Option<OnLost>,
-    catch_up: Option<CatchUp>,
-    catch_up_window: Option<String>,
-    catch_up_max: Option<u32>,
+    #[serde(flatten)]
+    policy: PolicyKeys,
     calendar: Option<String>,
     shift: Option<ShiftTo>,
     jitter: Option<String>,
@@ -127,6 +112,24 @@ pub fn read(ctx: &Context, text: &str, old: &Draft) -> Result<Draft, CliError> {
     draft_of(ctx, form, old)
 }
 
+/// The definition as a table.
+///
+/// # Errors
+/// A zone that is no longer known.
+pub fn table_of(ctx: &Context, draft: &Draft) -> Result<Table, CliError> {
+    Table::try_from(form_of(ctx, draft)?).map_err(|e| CliError::new(Kind::Failed, e.to_string()))
+}
+
+/// Reads a table; what it cannot hold is kept of `old`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_table(ctx: &Context, table: Table, old: &Draft) -> Result<Draft, CliError> {
+    let form = Form::deserialize(Value::Table(table))
+        .map_err(|e| CliError::new(Kind::Invalid, e.message()))?;
+    draft_of(ctx, form, old)
+}
+
 fn invalid(e: &toml::de::Error) -> CliError {
     CliError::new(
         Kind::Invalid,
@@ -173,11 +176,10 @@ pub fn set(ctx: &Context, draft: &Draft, setting: &str) -> Result<Draft, CliErro
 }
 
 fn form_of(ctx: &Context, draft: &Draft) -> Result<Form, CliError> {
-    let (spec, policy) = (&draft.spec, &draft.policy);
+    let spec = &draft.spec;
     let first = draft.schedules.first();
     let timezone = first.and_then(|s| s.zone.clone());
     let dst = first.map_or_else(vixie, |s| s.dst.clone());
-    let limit = |ms: Option<i64>| Some(ms.map_or_else(|| "none".to_owned(), format_duration));
     let (schedule, bounds) = entries_of(ctx, &draft.schedules, &timezone, &dst)?;
     Ok(Form {
         description: spec.description.clone(),
@@ -188,21 +190,7 @@ fn form_of(ctx: &Context, draft: &Draft) -> Result<Form, CliError> {
         schedule,
         timezone,
         dst,
-        queue: Some(policy.queue.clone()),
-        priority: Some(policy.priority),
-        overlap: Some(policy.overlap),
-        max_parallel: policy.max_parallel,
-        queue_max: Some(policy.queue_max),
-        timeout: limit(policy.timeout_ms),
-        silence: limit(policy.silence_ms),
-        kill_grace: Some(format_duration(policy.kill_grace_ms)),
-        start_deadline: limit(policy.start_deadline_ms),
-        retry: Some(policy.retry),
-        backoff: Some(policy.backoff.to_string()),
-        on_lost: Some(policy.on_lost),
-        catch_up: Some(policy.catch_up),
-        catch_up_window: limit(policy.catch_up_window_ms),
-        catch_up_max: Some(policy.catch_up_max),
+        policy: toml_policy::keys_of(&draft.policy),
         calendar: bounds.calendar.clone(),
         shift: bounds.shift,
         jitter: bounds.jitter.clone(),
@@ -262,7 +250,7 @@ fn entries_of(
 
 fn draft_of(ctx: &Context, form: Form, old: &Draft) -> Result<Draft, CliError> {
     let wrong = |text: String| CliError::new(Kind::Invalid, text);
-    let policy = policy_of(&form)?;
+    let policy = form.policy.policy()?;
     let schedules = schedules_of(ctx, &form, old.seed)?;
     let mut spec = Spec::of(match form.command {
         Commanded::Line(line) => Command::Line(line),
@@ -354,44 +342,4 @@ fn in_old_order(mut env: BTreeMap<String, Raw>, old: &[(String, Raw)]) -> Vec<(S
         .collect();
     ordered.extend(env);
     ordered
-}
-
-fn policy_of(rules: &Form) -> Result<Policy, CliError> {
-    let wrong = |key: &str, text: String| CliError::new(Kind::Invalid, format!("{key}: {text}"));
-    let limit = |key: &str, text: &Option<String>, unsaid: Option<i64>| match text.as_deref() {
-        None => Ok(unsaid),
-        Some("none") => Ok(None),
-        Some(text) => parse_duration(text)
-            .map(Some)
-            .map_err(|e| wrong(key, e.to_string())),
-    };
-    let base = Policy::default();
-    let priority = rules.priority.unwrap_or(base.priority);
-    if priority > 9 {
-        return Err(wrong("priority", "write 0 to 9".to_owned()));
-    }
-    if rules.max_parallel == Some(0) {
-        return Err(wrong("max_parallel", "write 1 or more".to_owned()));
-    }
-    let grace = limit("kill_grace", &rules.kill_grace, Some(base.kill_grace_ms))?;
-    let backoff = rules.backoff.as_deref().map(str::parse).transpose();
-    Ok(Policy {
-        queue: rules.queue.clone().unwrap_or(base.queue),
-        priority,
-        overlap: rules.overlap.unwrap_or(base.overlap),
-        max_parallel: rules.max_parallel,
-        queue_max: rules.queue_max.unwrap_or(base.queue_max),
-        timeout_ms: limit("timeout", &rules.timeout, base.timeout_ms)?,
-        silence_ms: limit("silence", &rules.silence, base.silence_ms)?,
-        kill_grace_ms: grace.unwrap_or(base.kill_grace_ms),
-        start_deadline_ms: limit("start_deadline", &rules.start_deadline, None)?,
-        retry: rules.retry.unwrap_or(base.retry),
-        backoff: backoff
-            .map_err(|e: crate::model::DurationError| wrong("backoff", e.to_string()))?
-            .unwrap_or(base.backoff),
-        on_lost: rules.on_lost.unwrap_or(base.on_lost),
-        catch_up: rules.catch_up.unwrap_or(base.catch_up),
-        catch_up_window_ms: limit("catch_up_window", &rules.catch_up_window, None)?,
-        catch_up_max: rules.catch_up_max.unwrap_or(base.catch_up_max),
-    })
 }

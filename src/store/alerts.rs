@@ -6,7 +6,7 @@ use crate::model::{AlertKind, AlertState, RunId};
 use crate::schedule::UnixMs;
 use crate::store::error::word;
 use crate::store::ledger::record_note;
-use crate::store::tidings::write_alert;
+use crate::store::tidings::{forget_when, write_alert};
 use crate::store::{NewAlert, Result, Store};
 
 /// How long what was decided is kept, and how much is removed at once.
@@ -241,6 +241,7 @@ impl Store {
     pub fn put_test_alert(&mut self, alert: &NewAlert, now: UnixMs) -> Result<Option<i64>> {
         self.write(|tx| {
             let new = write_alert(tx, alert, now)?;
+            forget_when(tx)?;
             Ok((new > 0).then(|| tx.last_insert_rowid()))
         })
     }

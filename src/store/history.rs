@@ -14,7 +14,7 @@ pub struct HistoryRow {
     pub by: String,
     /// The job.
     pub job: String,
-    /// `added`, `changed`, `removed`, `paused` or `resumed`.
+    /// `added`, `changed`, `applied` (by a jobs file), `removed`, `paused` or `resumed`.
     pub what: String,
     /// The version it led to.
     pub version: i64,

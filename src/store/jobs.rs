@@ -35,10 +35,13 @@ pub struct JobRow {
 }
 
 /// A definition as history keeps it.
-#[derive(Serialize, Deserialize)]
-pub(in crate::store) struct Definition {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    /// What to execute.
     pub spec: Spec,
+    /// By which rules.
     pub policy: Policy,
+    /// When.
     pub schedules: Vec<NewSchedule>,
 }
 
@@ -70,22 +73,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoSuchJob`].
     pub fn remove_job(&mut self, name: &str, by: &str, now: UnixMs) -> Result<()> {
-        self.write(|tx| {
-            let row = job_row(tx, name)?.ok_or_else(|| StoreError::NoSuchJob(name.to_owned()))?;
-            keep(tx, &row.job, &row.schedules, "removed", by, now)?;
-            tx.execute(
-                &format!("UPDATE schedule SET {END} WHERE job = ?1 AND until_at IS NULL"),
-                params![name, now],
-            )?;
-            tx.execute("UPDATE schedule SET done = 0 WHERE job = ?1", [name])?;
-            tx.execute(
-                "UPDATE pause SET until_at = ?2 WHERE job = ?1 AND (until_at IS NULL OR until_at > ?2)",
-                params![name, now],
-            )?;
-            tx.execute("DELETE FROM follow WHERE owner = ?1", [name])?;
-            tx.execute("DELETE FROM job WHERE name = ?1", [name])?;
-            Ok(())
-        })
+        self.write(|tx| remove_job(tx, name, by, now))
     }
 
     /// Ends the pause of a job. Says whether there was one.
@@ -159,12 +147,45 @@ impl Store {
     }
 }
 
+/// As [`Store::remove_job`], in a transaction that may hold more.
+pub(in crate::store) fn remove_job(
+    tx: &Transaction<'_>,
+    name: &str,
+    by: &str,
+    now: UnixMs,
+) -> Result<()> {
+    let row = job_row(tx, name)?.ok_or_else(|| StoreError::NoSuchJob(name.to_owned()))?;
+    keep(tx, &row.job, &row.schedules, "removed", by, now)?;
+    tx.execute(
+        &format!("UPDATE schedule SET {END} WHERE job = ?1 AND until_at IS NULL"),
+        params![name, now],
+    )?;
+    tx.execute("UPDATE schedule SET done = 0 WHERE job = ?1", [name])?;
+    end_pauses(tx, name, now)?;
+    tx.execute("DELETE FROM follow WHERE owner = ?1", [name])?;
+    tx.execute("DELETE FROM job WHERE name = ?1", [name])?;
+    Ok(())
+}
+
 /// As [`Store::put_job`], in a transaction that may hold more.
 pub(in crate::store) fn put_job(
     tx: &Transaction<'_>,
     job: &Job,
     schedules: &[NewSchedule],
     replace: bool,
+    by: &str,
+    now: UnixMs,
+) -> Result<()> {
+    put_job_as(tx, job, schedules, replace, None, by, now)
+}
+
+/// As [`put_job`]; history calls it by `what`, or says whether it was added or changed.
+pub(in crate::store) fn put_job_as(
+    tx: &Transaction<'_>,
+    job: &Job,
+    schedules: &[NewSchedule],
+    replace: bool,
+    what: Option<&str>,
     by: &str,
     now: UnixMs,
 ) -> Result<()> {
@@ -185,7 +206,8 @@ pub(in crate::store) fn put_job(
     write_job(tx, &job, now)?;
     change_schedules(tx, &job.name, old.as_ref(), schedules, now)?;
     let row = job_row(tx, &job.name)?.ok_or_else(|| StoreError::NoSuchJob(job.name.clone()))?;
-    let what = if old.is_some() { "changed" } else { "added" };
+    let unnamed = if old.is_some() { "changed" } else { "added" };
+    let what = what.unwrap_or(unnamed);
     keep(tx, &row.job, &row.schedules, what, by, now)
 }
 

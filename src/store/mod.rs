@@ -6,6 +6,7 @@
 
 mod acks;
 mod alerts;
+mod apply;
 mod audit;
 mod changes;
 mod counts;
@@ -64,6 +65,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use acks::Ack;
 pub use alerts::{AlertFilter, AlertRow, Tried, Undelivered};
+pub use apply::Apply;
 pub use audit::Duplicate;
 pub use counts::{Counts, Skips};
 pub use crontabs::{CrontabRow, CrontabVersion, Intent, JobWrite};
@@ -78,7 +80,7 @@ pub use glance::CellCount;
 pub use held::Owed;
 pub use history::HistoryRow;
 pub use job_lines::JobGlance;
-pub use jobs::JobRow;
+pub use jobs::{Definition, JobRow};
 pub use latest::LastEnd;
 pub use outputs::StoredOutput;
 pub use poll_end::{Finished, Key, LastAsked, NewDelivery, PollEnd, Remembered};

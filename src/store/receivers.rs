@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use crate::model::{Receiver, ReceiverRow};
 use crate::schedule::UnixMs;
 use crate::store::error::json;
+use crate::store::tidings::forget_when;
 use crate::store::{Result, Store, StoreError};
 
 const COLUMNS: &str = "id, name, spec, created_at, changed_at";
@@ -76,7 +77,7 @@ impl Store {
                  WHERE receiver = (SELECT id FROM receiver WHERE name = ?1) AND state = 'held'",
                 params![receiver.name, now],
             )?;
-            tx.execute("DELETE FROM meta WHERE key = 'alert_look_at'", [])?;
+            forget_when(tx)?;
             Ok(known)
         })
     }

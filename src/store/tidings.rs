@@ -123,15 +123,18 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// When the next of them is to be looked at.
+    /// When the next of them is to be looked at that one of these receivers was told of.
     ///
     /// # Errors
     /// Those of reading.
-    pub fn next_told_look(&self) -> Result<Option<UnixMs>> {
-        Ok(self
+    pub fn next_told_look(&self, receivers: &[i64]) -> Result<Option<UnixMs>> {
+        let mut statement = self
             .conn
-            .prepare_cached("SELECT min(look_at) FROM told WHERE look_at IS NOT NULL")?
-            .query_row([], |row| row.get(0))?)
+            .prepare_cached("SELECT receiver, look_at FROM told WHERE look_at IS NOT NULL")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows: Vec<(i64, UnixMs)> = rows.collect::<rusqlite::Result<_>>()?;
+        let of = rows.iter().filter(|(id, _)| receivers.contains(id));
+        Ok(of.map(|(_, at)| *at).min())
     }
 
     /// How many fires the row of the ledger stands for that begins at an instant; nothing where it is
@@ -199,11 +202,12 @@ impl Store {
         })
     }
 
-    /// Says when those who decide want to look again, and when they want to if a run is alive then.
+    /// Says when those who decide and send want to be there again, and when they want to if a run is
+    /// alive then.
     ///
     /// # Errors
     /// Those of writing.
-    pub fn look_for_alerts_at(&mut self, at: Option<UnixMs>, live: Option<UnixMs>) -> Result<()> {
+    pub fn be_there_at(&mut self, at: Option<UnixMs>, live: Option<UnixMs>) -> Result<()> {
         let text = |at: Option<UnixMs>| at.map_or(NEVER.to_owned(), |at| at.to_string());
         for (key, value) in [(LOOK_AT, text(at)), (LIVE_AT, text(live))] {
             if self.meta(key)?.as_ref() != Some(&value) {
@@ -213,19 +217,27 @@ impl Store {
         Ok(())
     }
 
-    /// When something is to be decided on or sent, so that somebody must be there; at once where
-    /// something has happened, never where there is nobody to be told.
+    /// Somebody is at work, or something has changed that was not looked at: until it is said when to
+    /// be there again, that is at once. So nothing waits for ever where somebody is killed.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn be_there_at_once(&mut self) -> Result<()> {
+        self.write(forget_when)
+    }
+
+    /// When somebody must be there to decide or to send; at once where something has happened, never
+    /// where there is nobody to be told.
     ///
     /// # Errors
     /// Those of reading.
     pub fn alerts_wanted_at(&self, now: UnixMs) -> Result<Option<UnixMs>> {
         let mut statement = self.conn.prepare_cached(
             "SELECT EXISTS(SELECT 1 FROM receiver), EXISTS(SELECT 1 FROM tiding),
-               (SELECT min(next_at) FROM alert WHERE state IN('pending', 'held')),
                (SELECT value FROM meta WHERE key = ?1), (SELECT value FROM meta WHERE key = ?2),
                (SELECT min(started_at) FROM run INDEXED BY run_live WHERE state = 'running')",
         )?;
-        let (any, happened, due, look, live, oldest): Wanted =
+        let (any, happened, look, live, oldest): Wanted =
             statement.query_row([LOOK_AT, LIVE_AT], |row| {
                 Ok((
                     row.get(0)?,
@@ -233,31 +245,29 @@ impl Store {
                     row.get(2)?,
                     row.get(3)?,
                     row.get(4)?,
-                    row.get(5)?,
                 ))
             })?;
         if !any {
             return Ok(None);
         }
-        // Nobody has looked since the receivers changed: they say when to look again.
         let look = look.map_or(Some(now), |at| at.parse().ok());
         let live: Option<UnixMs> = live.and_then(|at| at.parse().ok());
         let live = live
             .zip(oldest)
             .map(|(at, started)| at.max(started + YOUNG_MS));
         let happened = happened.then_some(now);
-        Ok([happened, due, look, live].into_iter().flatten().min())
+        Ok([happened, look, live].into_iter().flatten().min())
     }
 }
 
-type Wanted = (
-    bool,
-    bool,
-    Option<UnixMs>,
-    Option<String>,
-    Option<String>,
-    Option<UnixMs>,
-);
+type Wanted = (bool, bool, Option<String>, Option<String>, Option<UnixMs>);
+
+/// What is to be looked at anew by whoever decides and sends.
+pub(in crate::store) fn forget_when(tx: &Transaction<'_>) -> Result<()> {
+    tx.prepare_cached("DELETE FROM meta WHERE key = ?1")?
+        .execute([LOOK_AT])?;
+    Ok(())
+}
 
 fn write_told(tx: &Transaction<'_>, row: &ToldRow) -> Result<()> {
     let Some(memory) = &row.memory else {

@@ -9,6 +9,8 @@ fn damaged_while_running(part: impl Fn(u64) -> (u64, u64)) {
     let mut instance = ticking();
     // Defined after the copy was made: the journal alone has it.
     instance.add("late", "true", &["-s", "@daily"]);
+    // What is destroyed in the instant in which it was written is lost; the journal follows at once.
+    instance.until_sql("NOT EXISTS(SELECT 1 FROM touched WHERE name = 'job' AND k1 = 'late')");
     overwrite(&instance, part);
     mended(&instance, 0);
     let doctor = instance.sandbox.run(&["doctor"]);

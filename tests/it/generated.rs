@@ -36,7 +36,7 @@ fn generated_man_pages_are_as_the_program_is() {
             let name = entry.expect("an entry").file_name();
             name.to_string_lossy().into_owned()
         })
-        .filter(|name| name.ends_with(".1"))
+        .filter(|name| name.ends_with(".1") || name.ends_with(".5"))
         .collect();
     assert_eq!(found, wanted, "a page of a command that is no more");
 }
@@ -54,6 +54,15 @@ fn generated_completions_are_as_the_program_prints_them() {
 fn generated_reference_is_as_the_program_is() {
     let reference = ("cli.md".to_owned(), crake::cli::cli_reference());
     compare("docs", &[reference]);
+}
+
+#[test]
+fn generated_schema_of_jobs_files_is_as_the_program_is() {
+    let schema = (
+        "crake-jobs.schema.json".to_owned(),
+        crake::cli::jobs_schema(),
+    );
+    compare("docs", &[schema]);
 }
 
 #[test]

@@ -2,8 +2,12 @@
 
 mod alert_cli;
 mod alert_delivery;
+mod alert_kinds;
 mod alert_rules;
 mod cli_act;
+mod cli_apply;
+mod cli_apply_conflicts;
+mod cli_apply_faults;
 mod cli_calendar;
 mod cli_check;
 mod cli_define;

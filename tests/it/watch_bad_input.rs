@@ -296,3 +296,23 @@ fn watch_bad_pool_that_is_exhausted_names_who_holds_it_on_postgres() {
 fn watch_bad_pool_that_is_exhausted_names_who_holds_it_on_mariadb() {
     exhausted(Engine::Maria, "SELECT SLEEP(2) AS id");
 }
+
+#[test]
+fn watch_bad_cursor_of_ones_own_that_begins_with_null_is_warned_of() {
+    let shop = Shop::open(Engine::Sqlite).expect("a file");
+    shop.put("CREATE TABLE t(id INTEGER)");
+    let add = ["watch", "add", "w", "--source", "shop", "--job", "eat"];
+    let cursor = ["--mode", "cursor", "--key", "id", "--every", "200ms"];
+    let query = [
+        "--query",
+        "SELECT id FROM t WHERE id > coalesce(:cursor, 0) ORDER BY id",
+    ];
+    let add = [&add[..], &cursor, &query].concat();
+    let said = shop.instance.sandbox.ok(&add).stderr;
+    assert!(said.contains(":cursor is NULL"), "{said}");
+    shop.polled("w", 1);
+    shop.put("INSERT INTO t VALUES(1), (2)");
+    until_ids(&shop, &[1, 2]);
+    let given = [&add[..], &["--initial", "1", "--replace"]].concat();
+    assert!(!shop.instance.sandbox.ok(&given).stderr.contains("NULL"));
+}

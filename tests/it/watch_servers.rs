@@ -281,3 +281,68 @@ fn watch_polls_lead_to_their_runs_and_back_on_every_engine() {
         traced(engine);
     }
 }
+
+/// A queue as it is documented: what nobody acknowledges comes again, under the same name.
+fn given_again(engine: Engine) {
+    let Some(shop) = Shop::open(engine) else {
+        return;
+    };
+    let at = match engine {
+        Engine::Postgres => "TIMESTAMPTZ",
+        _ => "TEXT",
+    };
+    shop.put(&format!(
+        "CREATE TABLE task(id BIGINT, what TEXT, claim TEXT, claimed_at {at}, done {at})"
+    ));
+    shop.put("INSERT INTO task(id, what) VALUES(1, 'a'), (2, 'b')");
+    let line = r#"x=$(cat); echo "$CRAKE_DELIVERY" >> names; test -e fine"#;
+    shop.instance.add("work", line, &[]);
+    let query = "UPDATE task SET claim = :claim, claimed_at = :now WHERE id IN (SELECT id FROM task
+        WHERE done IS NULL AND (claim IS NULL OR claimed_at < :visible_before) LIMIT :limit)
+        RETURNING id, what";
+    let ack = "UPDATE task SET done = :now WHERE id = :id";
+    let flags = [
+        "--mode",
+        "consume",
+        "--key",
+        "id",
+        "--deliver",
+        "row",
+        "--job",
+        "work",
+    ];
+    let more = [
+        "--ack",
+        ack,
+        "--advance",
+        "succeeded",
+        "--visibility",
+        "1s",
+        "--every",
+        "200ms",
+    ];
+    shop.watch("jobs", query, &[flags, more].concat());
+    shop.instance.until_lines("names", 4);
+    let left = "SELECT count(*) FROM task WHERE done IS NULL";
+    assert_eq!(shop.count(left), 2, "nobody said that they are done");
+    shop.instance.sandbox.file("fine", b"");
+    within(PATIENT_MS, "they are acknowledged", || {
+        (shop.count(left) == 0).then_some(())
+    });
+    let names = shop.instance.lines("names");
+    for id in [1, 2] {
+        let name = format!("jobs:{id}");
+        let count = names.iter().filter(|line| **line == name).count();
+        assert!(count >= 2, "{names:?}");
+    }
+    assert!(
+        names.iter().all(|n| n == "jobs:1" || n == "jobs:2"),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn watch_queue_gives_again_what_nobody_acknowledged() {
+    given_again(Engine::Sqlite);
+    given_again(Engine::Postgres);
+}

@@ -175,7 +175,11 @@ impl Decider<'_> {
             self.word(store, &mut round, row, decision.as_slice(), &telling)?;
         }
         round.record(store, 0)?;
-        again = [again, store.next_told_look()?].into_iter().flatten().min();
+        let known: Vec<i64> = receivers.iter().map(|row| row.id).collect();
+        again = [again, store.next_told_look(&known)?]
+            .into_iter()
+            .flatten()
+            .min();
         Ok((again, watched.then_some(now + LIVE_MS)))
     }
 

@@ -85,38 +85,45 @@ fn work(paths: &Paths) -> Result<()> {
     };
     let core = rustix::process::getppid();
     let mut post = Post::new(host.clone(), zone.clone());
+    // Whoever is killed from here on has a successor at once.
+    store.be_there_at_once()?;
     store.tidy_alerts(SystemClock.now().wall)?;
-    look(&decider, &mut store)?;
+    let (look_at, live_at) = look(&decider, &mut store)?;
     loop {
         let now = SystemClock.now();
         let receivers = store.receivers()?;
         post.collect(&mut store, &receivers)?;
         // With the core gone its successor starts another; this one only ends what it has begun.
-        let left = rustix::process::getppid() != core;
-        let next = match left {
-            true => None,
-            false => {
-                decider.decide(&mut store, &receivers, now.wall)?;
-                post.send_due(&mut store, &receivers, now.wall)?
+        if rustix::process::getppid() != core {
+            if post.under_way.is_empty() {
+                return Ok(());
             }
-        };
+            post.wait(LOOK_MS);
+            continue;
+        }
+        decider.decide(&mut store, &receivers, now.wall)?;
+        let next = post.send_due(&mut store, &receivers, now.wall)?;
         if post.under_way.is_empty() && next.is_none_or(|at| at > now.wall + SOON_MS) {
-            break;
+            let next = [next, look_at].into_iter().flatten().min();
+            store.be_there_at(next, live_at)?;
+            // What somebody changed before this was said is looked at now; later they say so.
+            if store.receivers()? == receivers {
+                return Ok(());
+            }
+            continue;
         }
         let pause = next.map_or(LOOK_MS, |at| (at - now.wall).clamp(1, LOOK_MS));
         post.wait(pause);
     }
-    Ok(())
 }
 
-/// Looks at what comes with time alone, and says when to look again.
-fn look(decider: &Decider<'_>, store: &mut Store) -> Result<()> {
+/// Looks at what comes with time alone. Gives when to look again, and when where a run is alive.
+fn look(decider: &Decider<'_>, store: &mut Store) -> Result<(Option<UnixMs>, Option<UnixMs>)> {
     let now = SystemClock.now().wall;
     let receivers = store.receivers()?;
     let mut daemon: Daemon = alive::heard(decider.paths, PATIENCE);
     daemon.workers = alive::workers(decider.paths);
-    let (again, live) = decider.look(store, &receivers, &daemon, now)?;
-    store.look_for_alerts_at(again, live)
+    decider.look(store, &receivers, &daemon, now)
 }
 
 /// The host's name.

@@ -11,8 +11,10 @@ use crate::cli::watch::check::check;
 use crate::cli::watch::values::{self, Lookback};
 use crate::cli::{complete, item, moment, source, watch};
 use crate::model::{
-    Advance, Cell, Deliver, Initial, Mode, PollLog, Threshold, UnknownWord, Watch, check_name,
+    Advance, Cell, Deliver, Initial, Mode, PollLog, Source, Threshold, UnknownWord, Watch,
+    check_name,
 };
+use crate::source::names_of;
 
 /// Make a watch
 #[derive(clap::Args)]
@@ -164,7 +166,21 @@ pub fn add(ctx: &Context, args: AddWatchArgs) -> Result<u8, CliError> {
             "its source, mode, key or beginning is another: it forgot where it was and begins anew",
         );
     }
+    if begins_with_null(&kept.watch, &found) {
+        ctx.say(
+            "until the first row is there :cursor is NULL: let the query give rows then as well, as \
+             with coalesce(:cursor, 0)",
+        );
+    }
     Ok(0)
+}
+
+/// Whether the query compares with a cursor of its own that nobody gave a beginning.
+fn begins_with_null(watch: &Watch, source: &Source) -> bool {
+    let given = matches!(watch.initial, Initial::Value(_));
+    let names = names_of(source.engine, &watch.query).unwrap_or_default();
+    let own = names.iter().any(|name| name.starts_with("cursor"));
+    watch.mode == Mode::Cursor && !given && own
 }
 
 fn definition(args: &AddWatchArgs) -> Result<Watch, CliError> {

@@ -82,6 +82,8 @@ fn answer(stream: TcpStream, all: &Mutex<Vec<Asked>>, codes: &Mutex<VecDeque<u16
     let _ = reader.read_exact(&mut body);
     asked.body = String::from_utf8(body).unwrap();
     let code = codes.lock().unwrap().pop_front().unwrap_or(200);
+    // As many servers do, it repeats what it was asked.
+    let words = asked.line.trim_end_matches(" HTTP/1.1").to_owned();
     all.lock().unwrap().push(asked);
     let mut writer = writer;
     if code == 0 {
@@ -91,7 +93,8 @@ fn answer(stream: TcpStream, all: &Mutex<Vec<Asked>>, codes: &Mutex<VecDeque<u16
     }
     let _ = write!(
         writer,
-        "HTTP/1.1 {code} X\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
+        "HTTP/1.1 {code} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{words}",
+        words.len()
     );
 }
 
