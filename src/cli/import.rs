@@ -229,16 +229,7 @@ pub fn one(
     let (read, entries) = match found.form {
         Form::Cron(format) => {
             let table = Table::parse(&unmarked.bytes, how.dialect, format);
-            let mut hazards = warnings(&table, &unmarked.bytes, &import_source::host_facts());
-            hazards.extend(mail(&table));
-            let named = how.zone.map(Zone::named).transpose()?;
-            let host = Host {
-                root: how.root,
-                zone: named.as_ref().unwrap_or(&ctx.zone),
-                from: how.from,
-            };
-            hazards.extend(import_host::hazards(&host, &found, &table));
-            hazards.sort_by_key(|warning| warning.line);
+            let hazards = hazards(ctx, &found, &table, &unmarked.bytes, how)?;
             let commented: Vec<usize> = table
                 .disabled_entries(&unmarked.bytes)
                 .map(|(line, _)| line.span.start)
@@ -290,6 +281,27 @@ pub fn one(
         plan
     };
     Ok((read, plan))
+}
+
+/// The hazards of a table, by line: those in its text, and those its host decides.
+fn hazards(
+    ctx: &Context,
+    found: &Found,
+    table: &Table,
+    bytes: &[u8],
+    how: &How<'_>,
+) -> Result<Vec<Warning>, CliError> {
+    let mut hazards = warnings(table, bytes, &import_source::host_facts());
+    hazards.extend(mail(table));
+    let named = how.zone.map(Zone::named).transpose()?;
+    let host = Host {
+        root: how.root,
+        zone: named.as_ref().unwrap_or(&ctx.zone),
+        from: how.from,
+    };
+    hazards.extend(import_host::hazards(&host, found, table));
+    hazards.sort_by_key(|warning| warning.line);
+    Ok(hazards)
 }
 
 /// Writes what is to be written, all or nothing. Says whether anything was.
