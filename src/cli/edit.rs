@@ -99,6 +99,13 @@ pub fn keep(
             "note: this job came from {file}; its lines there were not changed"
         ));
     }
+    if let Some(origin) = &draft.spec.origin
+        && let Some(file) = origin.strip_prefix("file:")
+    {
+        ctx.say(&format!(
+            "note: this job came from {file}; until that says the same, `crake apply` sees a conflict"
+        ));
+    }
     Ok(Some(schedules))
 }
 

@@ -292,9 +292,15 @@ fn cli_apply_prunes_only_jobs_of_its_own_origin() {
     std::fs::create_dir(sandbox.path("empty")).unwrap();
     let empty = sandbox.run(&["apply", "-f", "empty", "--origin", "prod", "--prune"]);
     assert_eq!(empty.code, 6, "{empty:?}");
+    // So is a file that was cut off before its first job.
+    let cut = ["apply", "-f", "-", "--origin", "prod", "--prune"];
+    assert_eq!(sandbox.feed(b"# jobs\n", &cut).code, 5);
     let nameless: Answer = sandbox.feed(b"", &["apply", "-f", "-"]);
     assert_eq!(nameless.code, 2, "{nameless:?}");
     assert_eq!(names(&sandbox), ["a", "by-hand", "c"]);
+    let meant = sandbox.feed(b"", &[&cut[..], &["--force"]].concat());
+    assert_eq!(meant.code, 0, "{meant:?}");
+    assert_eq!(names(&sandbox), ["a", "by-hand"]);
 }
 
 #[test]
@@ -320,4 +326,27 @@ fn cli_apply_does_not_remove_what_others_need() {
         [pair("a", "remove"), pair("b", "change")]
     );
     assert_eq!(names(&sandbox), ["b"]);
+}
+
+#[test]
+fn cli_apply_knows_a_place_again_whatever_is_behind_its_links() {
+    let sandbox = Sandbox::new();
+    for release in ["1", "2"] {
+        sandbox.file(
+            &format!("releases/{release}/jobs.toml"),
+            format!("[job.a]\ncommand = \"{release}\"\n").as_bytes(),
+        );
+        let current = sandbox.path("current");
+        let _ = std::fs::remove_file(&current);
+        std::os::unix::fs::symlink(sandbox.path(&format!("releases/{release}")), &current).unwrap();
+        sandbox.ok(&["apply", "-f", "current/jobs.toml"]);
+        sandbox.ok(&[
+            "apply",
+            "-f",
+            "releases/../current/./jobs.toml",
+            "--exit-code",
+        ]);
+    }
+    let a = sandbox.item(&["show", "a"]);
+    assert_eq!([&a["command"], &a["version"]], [&json!("2"), &json!(2)]);
 }

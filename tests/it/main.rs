@@ -7,6 +7,7 @@ mod alert_rules;
 mod cli_act;
 mod cli_apply;
 mod cli_apply_conflicts;
+mod cli_apply_drawn;
 mod cli_apply_faults;
 mod cli_calendar;
 mod cli_check;

@@ -4,7 +4,7 @@ mod answer;
 mod plan;
 
 use std::io::{BufRead, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::cli::apply::answer::Told;
 use crate::cli::apply::plan::{Action, Entry, Rules};
@@ -95,6 +95,13 @@ pub fn apply(ctx: &Context, args: ApplyArgs) -> Result<u8, CliError> {
         .filter(|e| e.action == Action::Remove)
         .map(|e| e.name.as_str())
         .collect();
+    if ready.is_empty() && !names.is_empty() && !args.force {
+        let text = format!(
+            "the file holds no job at all, and --prune would remove {}",
+            names.join(", ")
+        );
+        return Err(CliError::new(Kind::Refused, text).hint("say --force if that is meant"));
+    }
     let writes = !args.dry_run && !conflicts && changes;
     if writes && ctx.ask && !names.is_empty() && !agreed(&names)? {
         return Err(CliError::new(Kind::Failed, "nothing was written"));
@@ -164,19 +171,22 @@ fn origin(args: &ApplyArgs) -> Result<String, CliError> {
     };
     match args.files.as_slice() {
         [one] if one.as_os_str() == "-" => Err(named("jobs from standard input")),
-        [one] => Ok(format!("file:{}", real(one)?.display())),
+        [one] => Ok(format!("file:{}", full(one)?.display())),
         _ => Err(named("jobs from several files")),
     }
 }
 
-fn real(path: &Path) -> Result<PathBuf, CliError> {
-    path.canonicalize().map_err(|e| {
-        let kind = match e.kind() {
-            std::io::ErrorKind::PermissionDenied => Kind::Denied,
-            _ => Kind::Invalid,
-        };
-        CliError::new(kind, format!("cannot read {}: {e}", path.display()))
-    })
+/// A path written in full. Links are kept: what is behind them changes with each deployment, and the
+/// place does not.
+fn full(path: &Path) -> Result<PathBuf, CliError> {
+    let mut full = PathBuf::new();
+    for part in std::path::absolute(path)?.components() {
+        match part {
+            Component::ParentDir => drop(full.pop()),
+            part => full.push(part),
+        }
+    }
+    Ok(full)
 }
 
 /// Asks; anything but yes is no.
