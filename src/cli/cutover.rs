@@ -10,7 +10,8 @@ use crate::cli::complete;
 use crate::cli::context::Context;
 use crate::cli::cutover_answer::{Done, answer};
 use crate::cli::cutover_check::{ask_crontab, check};
-use crate::cli::cutover_file::{self, Manifest};
+use crate::cli::cutover_divert;
+use crate::cli::cutover_file::{self, Manifest, package_of};
 use crate::cli::error::{CliError, Kind};
 use crate::cli::import_source;
 use crate::cli::item;
@@ -44,7 +45,7 @@ pub struct CutoverArgs {
     /// Only show what would be changed
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Change files that belong to a package as well; an upgrade will ask about them
+    /// Change files that belong to a package as well; dpkg is told to leave them alone (dpkg-divert)
     #[arg(long)]
     include_packaged: bool,
     /// Where the tables of cron are, instead of / (also: CRAKE_CRON_ROOT=DIR)
@@ -67,6 +68,7 @@ pub fn cutover(ctx: &Context, args: CutoverArgs) -> Result<u8, CliError> {
     };
     if held.is_some() {
         crontabs::settle_held(&mut store, ctx.now())?;
+        forget_diversions(ctx, &root)?;
     }
     for name in &args.jobs {
         item::find(&store, name)?;
@@ -81,6 +83,20 @@ pub fn cutover(ctx: &Context, args: CutoverArgs) -> Result<u8, CliError> {
     }
     answer(ctx, &done, args.dry_run, "taken over")?;
     Ok(0)
+}
+
+/// Has dpkg forget what nothing is taken over of, and says what packages brought meanwhile.
+///
+/// # Errors
+/// What dpkg-divert says.
+pub fn forget_diversions(ctx: &Context, root: &Path) -> Result<(), CliError> {
+    for newer in cutover_divert::forget(root, &ctx.paths.home)? {
+        ctx.say(&format!(
+            "note: its package brought another version meanwhile: {}",
+            newer.display()
+        ));
+    }
+    Ok(())
 }
 
 /// The tables that were named, or those that are meant where none was.
@@ -183,7 +199,7 @@ fn left_alone(table: &CrontabRow, root: &Path, packaged: bool) -> Option<String>
     if !path.is_absolute() {
         return Some("it is no file".to_owned());
     }
-    let package = cutover_file::package_of(root, path).filter(|_| !packaged)?;
+    let package = package_of(root, path).filter(|_| !packaged)?;
     Some(format!(
         "W16 it belongs to the package {package} and stays with cron (--include-packaged changes it)"
     ))
@@ -219,6 +235,10 @@ fn write(
     crash::point("cutover planned");
     let backup = cutover_file::back_up(&ctx.paths.home, &manifest, bytes, &after)?;
     crash::point("cutover backed up");
+    if package_of(root, Path::new(&table.source)).is_some() {
+        cutover_divert::divert(root, &table.source)?;
+        crash::point("cutover diverted");
+    }
     let intent = Intent {
         cutover: true,
         wanted: after,

@@ -25,6 +25,7 @@ mod crontab_words;
 mod cutover;
 mod cutover_answer;
 mod cutover_check;
+mod cutover_divert;
 mod cutover_file;
 mod cutover_state;
 mod definition_diff;

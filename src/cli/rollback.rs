@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::context::Context;
-use crate::cli::cutover::{change, is_live, put, takeover};
+use crate::cli::cutover::{change, forget_diversions, is_live, put, takeover};
 use crate::cli::cutover_answer::{Done, answer};
 use crate::cli::cutover_file;
 use crate::cli::error::{CliError, Kind};
@@ -60,6 +60,9 @@ pub fn rollback(ctx: &Context, args: RollbackArgs) -> Result<u8, CliError> {
     if let Some(store) = store.as_mut().filter(|_| held.is_some()) {
         crontabs::settle_held(store, ctx.now())?;
     }
+    if !args.dry_run {
+        forget_diversions(ctx, &root)?;
+    }
     let ids = ids_of(store.as_ref(), &args.jobs)?;
     let mut done = Vec::new();
     for source in sources(ctx, store.as_ref(), &args.tables)? {
@@ -73,6 +76,7 @@ pub fn rollback(ctx: &Context, args: RollbackArgs) -> Result<u8, CliError> {
         )?);
     }
     if !args.dry_run {
+        forget_diversions(ctx, &root)?;
         ctx.nudge();
     }
     answer(ctx, &done, args.dry_run, "given back")?;

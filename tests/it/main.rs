@@ -40,6 +40,7 @@ mod crontab_warnings;
 mod cutover_corpus;
 mod cutover_crash;
 mod cutover_own_table;
+mod cutover_packaged;
 mod daemon_crash;
 mod daemon_ends;
 mod daemon_follow;
