@@ -43,7 +43,8 @@ pub fn programs(command: &str) -> Vec<String> {
         .into_iter()
         .filter(|word| !BUILTINS.contains(&word.as_str()))
         .filter(|word| !word.contains(['$', '`', '(', ')', '{', '}', '*', '?', '~', '#', '=']))
-        .filter(|word| !word.is_empty() && !(moves && word.contains('/') && !word.starts_with('/')))
+        .filter(|word| !word.is_empty())
+        .filter(|word| !moves || !word.contains('/') || word.starts_with('/'))
         .collect()
 }
 
