@@ -9,13 +9,16 @@ use clap_complete::engine::ArgValueCandidates;
 use crate::cli::complete;
 use crate::cli::context::Context;
 use crate::cli::cutover_answer::{Done, answer};
-use crate::cli::cutover_file::{self, Manifest};
+use crate::cli::cutover_check::{ask_crontab, check};
+use crate::cli::cutover_divert;
+use crate::cli::cutover_file::{self, Manifest, package_of};
 use crate::cli::error::{CliError, Kind};
 use crate::cli::import_source;
 use crate::cli::item;
 use crate::crash;
-use crate::crontab::{Dialect, Format, Table, put_marks, unmark};
-use crate::daemon::crontabs;
+use crate::crontab::{put_marks, unmark};
+use crate::daemon::cron_program::owner_of;
+use crate::daemon::crontabs::{self, Changing};
 use crate::schedule::UnixMs;
 use crate::store::{CrontabRow, Intent, JobRow, Store};
 
@@ -42,7 +45,7 @@ pub struct CutoverArgs {
     /// Only show what would be changed
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Change files that belong to a package as well; an upgrade will ask about them
+    /// Change files that belong to a package as well; dpkg is told to leave them alone (dpkg-divert)
     #[arg(long)]
     include_packaged: bool,
     /// Where the tables of cron are, instead of / (also: CRAKE_CRON_ROOT=DIR)
@@ -59,20 +62,41 @@ const MINUTE: i64 = 60_000;
 pub fn cutover(ctx: &Context, args: CutoverArgs) -> Result<u8, CliError> {
     let root = import_source::root(args.root.as_deref());
     let mut store = ctx.write()?;
-    crontabs::settle(&mut store, ctx.now())?;
+    let mut held = match args.dry_run {
+        true => None,
+        false => Some(Changing::take(&ctx.paths.home)?),
+    };
+    if held.is_some() {
+        crontabs::settle_held(&mut store, ctx.now())?;
+        forget_diversions(ctx, &root)?;
+    }
     for name in &args.jobs {
         item::find(&store, name)?;
     }
     let tables = chosen(&store, &args.tables, |table| table.observed)?;
     let mut done = Vec::new();
     for table in &tables {
-        done.push(one(ctx, &mut store, table, &args, &root)?);
+        done.push(one(ctx, &mut store, table, &args, (&root, held.as_mut()))?);
     }
     if !args.dry_run {
         ctx.nudge();
     }
     answer(ctx, &done, args.dry_run, "taken over")?;
     Ok(0)
+}
+
+/// Has dpkg forget what nothing is taken over of, and says what packages brought meanwhile.
+///
+/// # Errors
+/// What dpkg-divert says.
+pub fn forget_diversions(ctx: &Context, root: &Path) -> Result<(), CliError> {
+    for newer in cutover_divert::forget(root, &ctx.paths.home)? {
+        ctx.say(&format!(
+            "note: its package brought another version meanwhile: {}",
+            newer.display()
+        ));
+    }
+    Ok(())
 }
 
 /// The tables that were named, or those that are meant where none was.
@@ -92,7 +116,7 @@ pub fn chosen(
     named
         .iter()
         .map(|name| {
-            let path = std::path::absolute(name)?.display().to_string();
+            let path = import_source::named(name)?;
             let row = match store.crontab(&path)? {
                 None => store.crontab(name)?,
                 found => found,
@@ -110,7 +134,7 @@ fn one(
     store: &mut Store,
     table: &CrontabRow,
     args: &CutoverArgs,
-    root: &Path,
+    (root, held): (&Path, Option<&mut Changing>),
 ) -> Result<Done, CliError> {
     let skipped = |why: String| Done {
         source: table.source.clone(),
@@ -141,6 +165,7 @@ fn one(
         .collect();
     let after = put_marks(&bytes, &ids);
     check(table, &bytes, &after, taken.len())?;
+    ask_crontab(table, &bytes, &after)?;
     let mut done = skipped(String::new());
     done.skipped = None;
     done.jobs = taken.iter().map(|(_, _, job)| job.clone()).collect();
@@ -149,7 +174,15 @@ fn one(
         return Ok(done);
     }
     let ids: Vec<String> = ids.into_values().collect();
-    write(ctx, store, table, (&bytes, after), ids, root, &mut done)?;
+    write(
+        ctx,
+        store,
+        table,
+        (&bytes, after),
+        ids,
+        (root, held),
+        &mut done,
+    )?;
     Ok(done)
 }
 
@@ -159,11 +192,14 @@ fn left_alone(table: &CrontabRow, root: &Path, packaged: bool) -> Option<String>
         let why = "a change of it was begun, and the file is neither old nor new";
         return Some(why.to_owned());
     }
+    if owner_of(&table.source).is_some() {
+        return None;
+    }
     let path = Path::new(&table.source);
     if !path.is_absolute() {
         return Some("it is no file".to_owned());
     }
-    let package = cutover_file::package_of(root, path).filter(|_| !packaged)?;
+    let package = package_of(root, path).filter(|_| !packaged)?;
     Some(format!(
         "W16 it belongs to the package {package} and stays with cron (--include-packaged changes it)"
     ))
@@ -176,24 +212,33 @@ fn write(
     table: &CrontabRow,
     (bytes, after): (&[u8], Vec<u8>),
     ids: Vec<String>,
-    root: &Path,
+    (root, held): (&Path, Option<&mut Changing>),
     done: &mut Done,
 ) -> Result<(), CliError> {
     let at = takeover(ctx, is_live(ctx, root, &table.source));
-    let meta = std::fs::metadata(&table.source)?;
+    let rights = match owner_of(&table.source) {
+        // The program looks after them.
+        Some(_) => None,
+        None => Some(std::fs::metadata(&table.source)?),
+    };
+    let number = |of: fn(&std::fs::Metadata) -> u32| rights.as_ref().map_or(0, of);
     let manifest = Manifest {
         source: table.source.clone(),
         at: ctx.now(),
         takeover_at: at,
-        mode: meta.mode() & 0o7777,
-        uid: meta.uid(),
-        gid: meta.gid(),
+        mode: number(MetadataExt::mode) & 0o7777,
+        uid: number(MetadataExt::uid),
+        gid: number(MetadataExt::gid),
         ids,
         jobs: done.jobs.clone(),
     };
     crash::point("cutover planned");
     let backup = cutover_file::back_up(&ctx.paths.home, &manifest, bytes, &after)?;
     crash::point("cutover backed up");
+    if package_of(root, Path::new(&table.source)).is_some() {
+        cutover_divert::divert(root, &table.source)?;
+        crash::point("cutover diverted");
+    }
     let intent = Intent {
         cutover: true,
         wanted: after,
@@ -201,7 +246,7 @@ fn write(
         jobs: done.jobs.clone(),
         backup: backup.display().to_string(),
     };
-    change(ctx, store, table, &intent)?;
+    change(ctx, store, table, &intent, held)?;
     done.at = Some(at);
     done.backup = Some(backup.display().to_string());
     Ok(())
@@ -216,18 +261,36 @@ pub fn change(
     store: &mut Store,
     table: &CrontabRow,
     intent: &Intent,
+    held: Option<&mut Changing>,
 ) -> Result<(), CliError> {
     store.begin_crontab(&table.source, intent)?;
     crash::point("cutover noted");
-    let written = cutover_file::replace(Path::new(&table.source), &intent.wanted);
-    crontabs::settle(store, ctx.now())?;
+    let written = put(&table.source, &intent.wanted, held);
+    crontabs::settle_held(store, ctx.now())?;
     crash::point("cutover settled");
+    written
+}
+
+/// Puts bytes in the place of a table.
+///
+/// # Errors
+/// Those of writing; the table is then as it was.
+pub fn put(source: &str, bytes: &[u8], held: Option<&mut Changing>) -> Result<(), CliError> {
+    let written = match (owner_of(source), held) {
+        (None, _) => cutover_file::replace(Path::new(source), bytes),
+        (Some(owner), Some(held)) => {
+            crash::point("cutover staged");
+            held.install(owner, bytes)
+                .inspect(|()| crash::point("cutover installed"))
+        }
+        (Some(_), None) => Err(std::io::Error::other("the home of crake is gone")),
+    };
     written.map_err(|e| {
         let kind = match e.kind() {
             std::io::ErrorKind::PermissionDenied => Kind::Denied,
             _ => Kind::Failed,
         };
-        CliError::new(kind, format!("cannot write {}: {e}", table.source))
+        CliError::new(kind, format!("cannot write {source}: {e}"))
             .hint("nothing was changed; a table of cron takes the right of its owner or root")
     })
 }
@@ -259,52 +322,6 @@ fn entries(
     }
     found.sort();
     Ok(found)
-}
-
-/// What is to be written must be the same table with just those entries gone.
-fn check(table: &CrontabRow, before: &[u8], after: &[u8], taken: usize) -> Result<(), CliError> {
-    let refuse = |why: &str| {
-        let text = format!("{}: {why}; nothing was changed", table.source);
-        Err(CliError::new(Kind::Refused, text))
-    };
-    if unmark(after, |_| true).bytes != unmark(before, |_| true).bytes {
-        return refuse("the marks could not be taken away again");
-    }
-    let (Ok(dialect), Ok(format)) = (
-        table.dialect.parse::<Dialect>(),
-        table.format.parse::<Format>(),
-    ) else {
-        return Ok(());
-    };
-    let (old, new) = (
-        Table::parse(before, dialect, format),
-        Table::parse(after, dialect, format),
-    );
-    if old.entries().count() != new.entries().count() + taken
-        || old.complaints().count() != new.complaints().count()
-    {
-        return refuse("a line holds a NUL byte, so a mark would hide too much or too little");
-    }
-    if dialect == Dialect::Cronie && longest_comments(after) > 32_000 {
-        return refuse(
-            "cronie reads no more than 32768 bytes of comments in a row; take over in parts with --job",
-        );
-    }
-    Ok(())
-}
-
-fn longest_comments(bytes: &[u8]) -> usize {
-    let (mut longest, mut length) = (0, 0);
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let text = line.trim_ascii_start();
-        length = if text.is_empty() || text.starts_with(b"#") {
-            length + line.len()
-        } else {
-            0
-        };
-        longest = longest.max(length);
-    }
-    longest
 }
 
 /// The minute from which on the jobs fire. A table that cron reads is written between seconds 5 and

@@ -53,7 +53,7 @@ pub fn astray(ctx: &Context, store: &Store) -> Result<Astray, CliError> {
 }
 
 fn look(table: &CrontabRow, rows: &[JobRow], at: UnixMs, found: &mut Astray) {
-    let Ok(bytes) = std::fs::read(&table.source) else {
+    let Ok(bytes) = crontabs::bytes_of(&table.source) else {
         found.unreadable.push(table.source.clone());
         return;
     };

@@ -7,10 +7,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::import_entry::{self, Source};
+use crate::cli::import_host::Host;
 use crate::cli::import_plan::{self, About, Plan};
 use crate::cli::import_preview::Previews;
 use crate::cli::import_source::{self, Form, Found, Scan};
-use crate::cli::{import_answer, import_other, moment, run_as};
+use crate::cli::{import_answer, import_host, import_other, moment, run_as};
 use crate::crontab::{Dialect, Format, LineKind, Table, Warning, unmark, warnings};
 use crate::letter::SENDMAIL;
 use crate::process::is_executable;
@@ -109,6 +110,8 @@ pub struct TableRead {
 
 /// How tables are imported.
 pub struct How<'a> {
+    /// What stands for `/`.
+    pub root: &'a Path,
     /// The cron that reads them.
     pub dialect: Dialect,
     /// The zone they are read in.
@@ -146,6 +149,7 @@ pub fn import(ctx: &Context, args: ImportArgs) -> Result<u8, CliError> {
     let dialect = named.and_then(|word| word.parse::<Dialect>().ok());
     let seconds = (named.is_some() && dialect.is_none()).then_some(Form::Seconds);
     let how = How {
+        root: &root,
         dialect: dialect.unwrap_or_else(|| import_source::host_dialect(&root)),
         zone: zone.as_deref(),
         include_disabled: args.include_disabled,
@@ -184,8 +188,8 @@ fn chosen(
     let name = owner.unwrap_or(&ctx.user.name);
     let path = match file {
         Some("-") => PathBuf::from("-"),
-        Some(file) => std::path::absolute(file)?,
-        None => import_source::table_of(root, name)?,
+        Some(file) => PathBuf::from(import_source::named(file)?),
+        None => import_source::own_table(root, name)?,
     };
     Ok(import_source::at_place(ctx, root, &path, owner))
 }
@@ -227,8 +231,7 @@ pub fn one(
     let (read, entries) = match found.form {
         Form::Cron(format) => {
             let table = Table::parse(&unmarked.bytes, how.dialect, format);
-            let mut hazards = warnings(&table, &unmarked.bytes, &import_source::host_facts());
-            hazards.extend(mail(&table));
+            let hazards = hazards(ctx, &found, &table, &unmarked.bytes, how)?;
             let commented: Vec<usize> = table
                 .disabled_entries(&unmarked.bytes)
                 .map(|(line, _)| line.span.start)
@@ -280,6 +283,27 @@ pub fn one(
         plan
     };
     Ok((read, plan))
+}
+
+/// The hazards of a table, by line: those in its text, and those its host decides.
+fn hazards(
+    ctx: &Context,
+    found: &Found,
+    table: &Table,
+    bytes: &[u8],
+    how: &How<'_>,
+) -> Result<Vec<Warning>, CliError> {
+    let mut hazards = warnings(table, bytes, &import_source::host_facts());
+    hazards.extend(mail(table));
+    let named = how.zone.map(Zone::named).transpose()?;
+    let host = Host {
+        root: how.root,
+        zone: named.as_ref().unwrap_or(&ctx.zone),
+        from: how.from,
+    };
+    hazards.extend(import_host::hazards(&host, found, table));
+    hazards.sort_by_key(|warning| warning.line);
+    Ok(hazards)
 }
 
 /// Writes what is to be written, all or nothing. Says whether anything was.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Kind};
 use crate::crontab::{Dialect, Format, HostFacts};
+use crate::daemon::cron_program::{CronProgram, PREFIX, owner_of};
+use crate::daemon::crontabs;
 
 /// The variable that puts another directory in the place of `/`.
 const ROOT_VARIABLE: &str = "CRAKE_CRON_ROOT";
@@ -92,6 +94,9 @@ pub fn at_place(ctx: &Context, root: &Path, path: &Path, owner: Option<&str>) ->
     if path == root.join("etc/crontab") || parent == Some(&root.join("etc/cron.d")) {
         return found(me, Form::Cron(Format::System), true);
     }
+    if let Some(owner) = owner_of(&label) {
+        return found(owner, Form::Cron(format_of(owner)), true);
+    }
     let in_spool = SPOOLS.iter().any(|dir| parent == Some(&root.join(dir)));
     let name = path.file_name().and_then(|name| name.to_str());
     match name.filter(|_| in_spool) {
@@ -110,6 +115,30 @@ fn format_of(owner: &str) -> Format {
     } else {
         Format::User
     }
+}
+
+/// What names the table somebody named: a path from the root, or `crontab:NAME`.
+///
+/// # Errors
+/// There is no current directory.
+pub fn named(name: &str) -> Result<String, CliError> {
+    match owner_of(name) {
+        Some(_) => Ok(name.to_owned()),
+        None => Ok(std::path::absolute(name)?.display().to_string()),
+    }
+}
+
+/// A user's own crontab as this host lets it be read: root reads the file, everybody else asks the
+/// program `crontab`.
+///
+/// # Errors
+/// There is none that can be read.
+pub fn own_table(root: &Path, owner: &str) -> Result<PathBuf, CliError> {
+    let asks = root == Path::new("/") && !rustix::process::geteuid().is_root();
+    if asks && CronProgram::find().is_some() {
+        return Ok(PathBuf::from(format!("{PREFIX}{owner}")));
+    }
+    table_of(root, owner)
 }
 
 /// A user's own crontab, where Debian's cron or cronie keeps it.
@@ -240,7 +269,7 @@ pub fn content(label: &str) -> Result<Vec<u8>, CliError> {
         std::io::stdin().lock().read_to_end(&mut bytes)?;
         return Ok(bytes);
     }
-    std::fs::read(label).map_err(|e| {
+    crontabs::bytes_of(label).map_err(|e| {
         let kind = match e.kind() {
             std::io::ErrorKind::PermissionDenied => Kind::Denied,
             _ => Kind::Failed,

@@ -5,6 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::item::JobItem;
 use crate::cli::listing::width;
 use crate::control::Petition;
+use crate::daemon::crontabs::{BY_IMPORT, OBSERVED};
 use crate::model::{Outcome, Pause};
 use crate::schedule::UnixMs;
 use crate::view::table::Table;
@@ -91,9 +92,53 @@ fn last(item: &JobItem) -> String {
 }
 
 fn next(ctx: &Context, item: &JobItem, now: UnixMs) -> String {
-    if let Some(pause) = item.pause(now) {
-        return paused(ctx, pause, now);
+    match (item.pause(now), hand_over(item, now)) {
+        (_, Some(words)) => {
+            let at = |at: UnixMs| in_short(at, now, &ctx.zone);
+            match words {
+                HandOver::ToUs(from) => {
+                    let next = item.next_at.map(|next| format!(", next {}", at(next)));
+                    format!("takes over at {}{}", at(from), next.unwrap_or_default())
+                }
+                HandOver::ToCron(from) => format!("cron runs it from {}", at(from)),
+                HandOver::Cron => "cron runs it".to_owned(),
+            }
+        }
+        (Some(pause), None) => paused(ctx, pause, now),
+        (None, None) => fires(ctx, item, now),
     }
+}
+
+/// Who runs a job that a crontab tells of, where it is not simply us.
+enum HandOver {
+    /// Cron, until we do.
+    ToUs(UnixMs),
+    /// We, until cron does.
+    ToCron(UnixMs),
+    /// Cron: the job is observed.
+    Cron,
+}
+
+/// A cutover and a rollback count from the next minute on; until then the pause alone would tell what
+/// is no longer, or not yet, true.
+fn hand_over(item: &JobItem, now: UnixMs) -> Option<HandOver> {
+    let observed = |p: &&Pause| p.by == BY_IMPORT && p.reason.as_deref() == Some(OBSERVED);
+    let mut pauses = item.row.job.pauses.iter().filter(observed);
+    let (is, will) = (
+        pauses.clone().find(|p| p.covers(now)),
+        pauses.find(|p| p.from > now),
+    );
+    match (is, item.pause(now), will) {
+        // Somebody else's pause says more.
+        (_, Some(pause), _) if pause.by != BY_IMPORT => None,
+        (Some(pause), ..) => Some(pause.until.map_or(HandOver::Cron, HandOver::ToUs)),
+        (None, None, Some(pause)) => Some(HandOver::ToCron(pause.from)),
+        _ => None,
+    }
+}
+
+/// When it fires next.
+fn fires(ctx: &Context, item: &JobItem, now: UnixMs) -> String {
     if item.schedules.iter().any(Result::is_err) {
         return "ERROR: see `crake show`".to_owned();
     }

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::context::Context;
-use crate::cli::cutover::{change, is_live, takeover};
+use crate::cli::cutover::{change, forget_diversions, is_live, put, takeover};
 use crate::cli::cutover_answer::{Done, answer};
 use crate::cli::cutover_file;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::import_source;
 use crate::crontab::{Unmarked, mark, unmark};
-use crate::daemon::crontabs;
+use crate::daemon::crontabs::{self, Changing};
 use crate::store::{CrontabRow, Intent, Store};
 
 /// Give back to cron what was taken over
@@ -52,8 +52,16 @@ pub fn rollback(ctx: &Context, args: RollbackArgs) -> Result<u8, CliError> {
             .ok(),
         false => None,
     };
-    if let Some(store) = &mut store {
-        crontabs::settle(store, ctx.now())?;
+    // A home that is gone has no lock, and nobody else who changes anything.
+    let mut held = match ctx.paths.home.exists() && !args.dry_run {
+        true => Some(Changing::take(&ctx.paths.home)?),
+        false => None,
+    };
+    if let Some(store) = store.as_mut().filter(|_| held.is_some()) {
+        crontabs::settle_held(store, ctx.now())?;
+    }
+    if !args.dry_run {
+        forget_diversions(ctx, &root)?;
     }
     let ids = ids_of(store.as_ref(), &args.jobs)?;
     let mut done = Vec::new();
@@ -64,10 +72,11 @@ pub fn rollback(ctx: &Context, args: RollbackArgs) -> Result<u8, CliError> {
             &source,
             ids.as_deref(),
             &args,
-            &root,
+            (&root, held.as_mut()),
         )?);
     }
     if !args.dry_run {
+        forget_diversions(ctx, &root)?;
         ctx.nudge();
     }
     answer(ctx, &done, args.dry_run, "given back")?;
@@ -106,9 +115,7 @@ fn sources(
     named: &[String],
 ) -> Result<Vec<String>, CliError> {
     if !named.is_empty() {
-        let paths = named
-            .iter()
-            .map(|name| Ok(std::path::absolute(name)?.display().to_string()));
+        let paths = named.iter().map(|name| import_source::named(name));
         return paths.collect();
     }
     let mut all: Vec<String> = match store {
@@ -124,7 +131,7 @@ fn sources(
     all.sort();
     all.dedup();
     let marked = |source: &String| {
-        std::fs::read(source).is_ok_and(|bytes| !unmark(&bytes, |_| true).marks.is_empty())
+        crontabs::bytes_of(source).is_ok_and(|bytes| !unmark(&bytes, |_| true).marks.is_empty())
     };
     all.retain(marked);
     Ok(all)
@@ -136,7 +143,7 @@ fn one(
     source: &str,
     ids: Option<&[String]>,
     args: &RollbackArgs,
-    root: &Path,
+    (root, held): (&Path, Option<&mut Changing>),
 ) -> Result<Done, CliError> {
     let bytes = import_source::content(source)?;
     let chosen = |id: &str| ids.is_none_or(|ids| ids.iter().any(|known| known == id));
@@ -176,9 +183,9 @@ fn one(
             };
             let edited = row.bytes != bytes;
             let row = kept_as_is(ctx, store, row, &bytes, edited)?;
-            change(ctx, store, &row, &intent)?;
+            change(ctx, store, &row, &intent, held)?;
         }
-        _ => cutover_file::replace(Path::new(source), &wanted.bytes)?,
+        _ => put(source, &wanted.bytes, held)?,
     }
     Ok(done)
 }

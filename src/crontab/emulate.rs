@@ -115,6 +115,14 @@ impl Day {
     }
 }
 
+/// Whether an entry matches a local minute, counted from 1970.
+pub(crate) fn matches_minute(sets: &FieldSets, minute: i64) -> bool {
+    let of_day = minute.rem_euclid(1440);
+    day_matches(sets, minute.div_euclid(1440))
+        && sets.hour >> (of_day / 60) & 1 == 1
+        && sets.minute >> (of_day % 60) & 1 == 1
+}
+
 fn day_matches(sets: &FieldSets, number: i64) -> bool {
     let (month, day, weekday) = civil_of_day(number);
     let dom = sets.dom >> day & 1 == 1;

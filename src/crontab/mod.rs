@@ -14,6 +14,7 @@ mod emulate;
 mod entry;
 mod env;
 mod field;
+mod host_words;
 mod list;
 mod log;
 mod mark;
@@ -30,6 +31,9 @@ pub use crate::crontab::dialect::{Dialect, Format, UnknownName};
 pub use crate::crontab::emulate::{CronClock, cron_fires};
 pub use crate::crontab::entry::Entry;
 pub use crate::crontab::field::{Field, FieldSets};
+pub use crate::crontab::host_words::{
+    fixed_time_within, leaves_it_to_systemd, parts_directory, programs,
+};
 pub use crate::crontab::log::{CronLog, Started, log_text};
 pub use crate::crontab::mark::{MARK, Unmarked, mark, put_marks, unmark};
 pub use crate::crontab::name::{SuggestedName, suggest_name, suggest_names};

@@ -17,6 +17,7 @@ pub mod changes;
 pub mod chore;
 pub mod condition;
 pub mod core;
+pub mod cron_program;
 pub mod crontabs;
 pub mod definition;
 pub mod ends;

@@ -1,10 +1,13 @@
 //! Cutover and rollback: the file is changed by marks alone, and each entry is live in one place.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crake::crontab::{Dialect, Format, Table, put_marks};
 use serde_json::Value;
 
 use crate::support::corpus::corpus;
+use crate::support::facility::is_there;
 use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
 
@@ -59,6 +62,7 @@ fn live_once(sandbox: &Sandbox, path: &Path, when: &str) {
 fn cutover_and_rollback_of_every_file_are_byte_identical() {
     let files = corpus();
     let mut taken = 0;
+    let asks = Path::new("/etc/debian_version").exists() && Path::new("/usr/bin/crontab").exists();
     for (number, file) in files.iter().enumerate() {
         let dialects = ["debian", "cronie"];
         // Half of them as each cron: the bytes are the same, and a test has its time.
@@ -68,6 +72,11 @@ fn cutover_and_rollback_of_every_file_are_byte_identical() {
             let jobs = sandbox.items(&["list"]).len();
             let done = sandbox.items(&["cutover"]);
             let cut = std::fs::read(&path).expect("the table");
+            assert!(
+                !asks || !accepted(&file.bytes) || accepted(&cut),
+                "{}",
+                file.name
+            );
             let marks = cut
                 .split(|b| *b == b'\n')
                 .filter(|l| l.starts_with(b"#crake:"))
@@ -116,6 +125,57 @@ fn cutover_and_rollback_of_every_file_are_byte_identical() {
         "{} tables, {taken} entries taken over and given back",
         files.len()
     );
+}
+
+/// Whether Debian's `crontab` takes a table.
+fn accepted(bytes: &[u8]) -> bool {
+    let mut child = std::process::Command::new("/usr/bin/crontab")
+        .args(["-n", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("crontab");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // A table of which it reads no further than it must may leave the pipe closed.
+    let _ = std::io::Write::write_all(&mut stdin, bytes);
+    drop(stdin);
+    child.wait().expect("its end").success()
+}
+
+#[test]
+fn cutover_writes_what_the_crontab_of_this_host_accepts() {
+    let debian = Path::new("/etc/debian_version").exists();
+    if !is_there(
+        "crontab of Debian",
+        debian && Path::new("/usr/bin/crontab").exists(),
+    ) {
+        return;
+    }
+    let (mut tables, mut entries) = (0, 0);
+    for file in corpus() {
+        if !accepted(&file.bytes) {
+            continue;
+        }
+        for dialect in Dialect::ALL {
+            let Ok(format) = file.format.parse::<Format>() else {
+                continue;
+            };
+            let table = Table::parse(&file.bytes, dialect, format);
+            let ids: BTreeMap<usize, String> = table
+                .live_entries()
+                .map(|(line, _)| (line.number, format!("{:08x}", line.number)))
+                .collect();
+            let after = put_marks(&file.bytes, &ids);
+            assert!(accepted(&after), "{} by {dialect}", file.name);
+            // One job after the other, too.
+            let first = ids.into_iter().take(1).collect();
+            assert!(accepted(&put_marks(&file.bytes, &first)), "{}", file.name);
+            tables += 1;
+            entries += table.live_entries().count();
+        }
+    }
+    eprintln!("{tables} tables, {entries} entries taken over and accepted");
 }
 
 const TABLE: &[u8] = b"# head\nA=1\n1 1 * * * /opt/a\n\n2 2 * * * /opt/b\r\n@daily /opt/c\n";
