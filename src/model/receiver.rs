@@ -161,9 +161,10 @@ impl std::str::FromStr for Rate {
         let wrong = || format!("\"{text}\" is no rate: write 5/h, 20/d or 3/10m");
         let (messages, span) = text.split_once('/').ok_or_else(wrong)?;
         let messages: u32 = messages.trim().parse().map_err(|_| wrong())?;
-        let span = match span.starts_with(|c: char| c.is_ascii_digit()) {
-            true => span.to_owned(),
-            false => format!("1{span}"),
+        let span = match span.trim() {
+            "" => return Err(wrong()),
+            span if span.starts_with(|c: char| c.is_ascii_digit()) => span.to_owned(),
+            unit => format!("1{unit}"),
         };
         let span_ms = parse_duration(&span).map_err(|_| wrong())?;
         match (messages, span_ms) {
