@@ -3,8 +3,8 @@
 //! The layers, each of which may name only those the table in `docs/architecture.md` lists for it
 //! (`tests/it/tidy.rs` holds them to it):
 //!
-//! `clock` · `crash` · `schedule` · `model` · `crontab` · `engine` · `config` · `store` · `process` ·
-//! `source` · `control` · `courier` · `daemon` · `view` · `tui` · `cli`
+//! `clock` · `crash` · `schedule` · `model` · `crontab` · `engine` · `letter` · `config` · `store` ·
+//! `process` · `source` · `control` · `courier` · `daemon` · `view` · `tui` · `cli`
 
 pub mod cli;
 pub mod clock;
@@ -15,6 +15,7 @@ pub mod crash;
 pub mod crontab;
 pub mod daemon;
 pub mod engine;
+pub mod letter;
 pub mod model;
 pub mod process;
 pub mod schedule;

@@ -24,6 +24,7 @@ use crate::daemon::restarts::Trouble;
 use crate::daemon::successor::Guarded;
 use crate::daemon::ward::{NOT_YET, Ward};
 use crate::engine::START_RATE;
+use crate::letter::SENDMAIL;
 use crate::schedule::Zone;
 use crate::store::StoreError;
 
@@ -212,6 +213,8 @@ fn core_setup(arguments: &[OsString]) -> Result<Setup, CliError> {
             user: user.name,
             lang: std::env::var("LANG").ok().filter(|l| !l.is_empty()),
         },
+        sendmail: std::env::var_os("CRAKE_SENDMAIL")
+            .map_or_else(|| PathBuf::from(SENDMAIL), PathBuf::from),
         zone,
         slots,
         start_rate,

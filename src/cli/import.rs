@@ -13,6 +13,8 @@ use crate::cli::import_preview::Previews;
 use crate::cli::import_source::{self, Form, Found, Scan};
 use crate::cli::{import_answer, import_host, import_other, moment, run_as};
 use crate::crontab::{Dialect, Format, LineKind, Table, Warning, unmark, warnings};
+use crate::letter::SENDMAIL;
+use crate::process::is_executable;
 use crate::schedule::{UnixMs, Zone};
 use crate::store::{CrontabRow, Store};
 
@@ -354,14 +356,18 @@ impl TableRead {
     }
 }
 
-/// Tables whose output goes somewhere by mail.
+/// Tables whose output goes somewhere by mail, where there is no program for it.
 fn mail(table: &Table) -> impl Iterator<Item = Warning> + '_ {
-    table.lines.iter().filter_map(|line| match &line.kind {
+    let lines = table
+        .lines
+        .iter()
+        .filter(|_| !is_executable(SENDMAIL.as_ref()));
+    lines.filter_map(|line| match &line.kind {
         LineKind::Env { name, value, .. } if name == b"MAILTO" && !value.is_empty() => {
             Some(Warning {
                 id: "mail",
                 line: line.number,
-                text: "mail is not sent yet; the output is kept with each run".to_owned(),
+                text: format!("there is no {SENDMAIL}: what the job writes is kept and not mailed"),
             })
         }
         _ => None,

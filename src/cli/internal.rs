@@ -42,6 +42,14 @@ pub fn internal(args: &[OsString]) -> Option<u8> {
             title("crake-poller");
             crate::daemon::poller::poller_main(std::sync::Arc::new(SystemClock))
         }
+        "__mail" => {
+            title("crake-mail");
+            Some(crate::process::mail_main(args.get(2..).unwrap_or_default()))
+        }
+        "__drain" => {
+            title("crake-drain");
+            Some(crate::process::drain_main())
+        }
         "__alert" => {
             title("crake-alert");
             Some(crate::cli::alerts::alert_main(

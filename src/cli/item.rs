@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::read_schedule;
-use crate::model::{Command, Engine, Outcome, Pause, Policy, RunState};
+use crate::letter;
+use crate::model::{Command, Engine, Outcome, Pause, Policy, RunState, Spec};
 use crate::schedule::{UnixMs, describe};
 use crate::store::{FollowRow, JobRow, RunFilter, RunRow, Store};
 use crate::view::time::rfc3339;
@@ -27,6 +28,11 @@ pub struct JobItem {
     pub follows: Vec<FollowRow>,
     /// The watches that start it.
     pub watches: Vec<String>,
+}
+
+/// Who gets what a job kept from a crontab writes, in words; nothing for other jobs.
+pub fn mail(ctx: &Context, spec: &Spec) -> Option<String> {
+    letter::in_words(spec, spec.limits.user.as_ref().unwrap_or(&ctx.user.name))
 }
 
 impl JobItem {
@@ -70,6 +76,12 @@ impl JobItem {
 
     /// The item in JSON.
     pub fn json(&self, ctx: &Context) -> Value {
+        let mut value = self.definition(ctx);
+        value["mail"] = mail(ctx, &self.row.job.spec).into();
+        value
+    }
+
+    fn definition(&self, ctx: &Context) -> Value {
         let (job, spec) = (&self.row.job, &self.row.job.spec);
         let at = |at: UnixMs| rfc3339(at, &ctx.zone);
         let (line, argv) = match &spec.command {

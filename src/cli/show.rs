@@ -68,6 +68,9 @@ pub fn show(ctx: &Context, args: ShowArgs) -> Result<u8, CliError> {
         },
         |out| {
             head(out, &item)?;
+            if let Some(text) = item::mail(ctx, &item.row.job.spec) {
+                line(out, "mail", &text)?;
+            }
             schedules(ctx, out, &item)?;
             rules(out, &item.row.job.policy)?;
             for watch in &item.watches {

@@ -6,6 +6,7 @@
 //! They share nothing but channels, a pulse and one line of text that says what is wrong.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -23,6 +24,7 @@ use crate::daemon::firing::{Firing, Seam};
 use crate::daemon::link::GOODBYE;
 use crate::daemon::lock::{make_dir, take_lock};
 use crate::daemon::mailbox::{Mailbox, Sender, mailbox};
+use crate::daemon::mailer::Postman;
 use crate::daemon::opening::open_and_begin;
 use crate::daemon::order::Host;
 use crate::daemon::outputs::{Outputs, output_of};
@@ -103,6 +105,8 @@ pub struct Setup {
     pub paths: Paths,
     /// What this host adds to the environment of jobs.
     pub host: Host,
+    /// The program that mails what jobs kept from a crontab write.
+    pub sendmail: PathBuf,
     /// The zone of schedules that name none.
     pub zone: Zone,
     /// Most runs alive at once.
@@ -224,17 +228,16 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
     let (keeper_tx, keeper_rx) = mailbox().map_err(wire)?;
     let (errand_tx, errand_rx) = mailbox().map_err(wire)?;
     let (words_tx, words_rx) = mailbox().map_err(wire)?;
-    let again = setup.again.unwrap_or_default();
-    let clock = Arc::clone(&setup.clock);
-    let kin = Kin::new(setup.guarded, again, keeper_tx.clone(), clock);
+    let (again, clock) = (setup.again.unwrap_or_default(), Arc::clone(&setup.clock));
+    let kin = Kin::new(setup.guarded, again, keeper_tx.clone(), clock.clone());
     let (link, watched) = (Arc::clone(&kin.link), Arc::clone(&kin.watched));
     let pulse = Arc::new(Pulse::new(Arc::clone(&link)));
     let health = (Arc::default(), Arc::new(Condition::default()));
     let alarm = Alarm::new().map_err(wire)?;
+    let postman = Postman::start(&setup.paths, &setup.host, setup.sendmail, clock.clone());
     let mut firing = Firing::new(begun.found.world, begun.ring, setup.host, parts.now, SEAM);
     let mut hand = Hand(errand_tx.clone());
     firing.restart_unstarted(&begun.found.unstarted, &mut hand, parts.now.wall);
-
     let spawner = Spawner {
         pool: parts.pool,
         outputs: parts.outputs,
@@ -253,7 +256,8 @@ fn keep_time(setup: Setup, parts: Parts) -> Result<(), CoreError> {
         health.clone(),
         &setup.paths,
     )
-    .map_err(wire)?;
+    .map_err(wire)?
+    .with_mail(postman);
     let spawner = named("spawner", move || spawner.run());
     let scribe = named("store", move || scribe.run());
     let (clock, spool) = (Arc::clone(&setup.clock), setup.paths.spool.clone());
@@ -347,7 +351,10 @@ fn outputs_of(pool: &Pool, holdings: &[Holding]) -> Vec<(Fence, StoredOutput)> {
         .collect()
 }
 
-fn named(name: &str, body: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+pub(in crate::daemon) fn named(
+    name: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> thread::JoinHandle<()> {
     match thread::Builder::new().name(name.to_owned()).spawn(body) {
         Ok(handle) => handle,
         // Without its threads there is no daemon; the guardian tries again.

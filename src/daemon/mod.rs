@@ -30,6 +30,7 @@ pub mod keeper;
 pub mod link;
 mod lock;
 pub mod mailbox;
+pub mod mailer;
 pub mod mend;
 pub mod notify;
 pub mod opening;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 
-use crate::model::{Command, Engine, Job, Order, Origin, Outcome, QueuedRun, Raw, Spec};
+use crate::model::{Command, Engine, Job, Limits, Order, Origin, Outcome, QueuedRun, Raw, Spec};
 use crate::schedule::UnixMs;
 
 /// What this host adds to the environment of jobs. Nothing of the daemon's own environment does.
@@ -51,16 +51,17 @@ impl Host {
             shell: spec.shell.clone(),
             cwd: spec.cwd.clone().or(home),
             env,
-            stdin: stdin(run, spec),
+            stdin: stdin(run, spec).or_else(|| cron_input(spec)),
             stdin_file: run.input_path.clone(),
             umask: spec.umask.unwrap_or(0o022),
             timeout_ms: job.policy.timeout_ms,
             silence_ms: job.policy.silence_ms,
             kill_grace_ms: job.policy.kill_grace_ms,
             output_max: spec.output_max,
-            limits: spec.limits.clone(),
+            limits: self.limits(spec),
             login,
             verify: spec.verify.clone(),
+            cron: dialect(&spec.engine).map(str::to_owned),
         }
     }
 
@@ -79,10 +80,8 @@ impl Host {
                 set(name, value.as_str().into());
             }
         }
-        // crontab(5): LOGNAME cannot be set by a table.
-        let fixed = job.spec.engine != Engine::Native;
         for (name, value) in &job.spec.env {
-            if !(fixed && name == "LOGNAME") {
+            if !is_fixed(&job.spec.engine, name) {
                 set(name, value.clone());
             }
         }
@@ -111,6 +110,15 @@ impl Host {
         env
     }
 
+    /// The limits of a job. A cron run by root gives the jobs of root its groups as well.
+    fn limits(&self, spec: &Spec) -> Limits {
+        let mut limits = spec.limits.clone();
+        if self.user == "root" && spec.engine != Engine::Native {
+            limits.user.get_or_insert_with(|| self.user.clone());
+        }
+        limits
+    }
+
     /// Where the programs of a job are looked for: the `PATH` it finds.
     pub fn search_path(spec: &Spec) -> Raw {
         let own = spec.env.iter().rev().find(|(name, _)| name == "PATH");
@@ -136,6 +144,28 @@ impl Host {
         }
         base
     }
+}
+
+/// The cron whose rules hold.
+fn dialect(engine: &Engine) -> Option<&str> {
+    match engine {
+        Engine::Native => None,
+        Engine::Cron(dialect) => Some(dialect),
+    }
+}
+
+/// Whether a table cannot set a variable. Source: crontab(5), and both daemons as measured.
+pub fn is_fixed(engine: &Engine, name: &str) -> bool {
+    match dialect(engine) {
+        None => false,
+        Some("cronie") => name == "LOGNAME" || name == "USER",
+        Some(_) => name == "LOGNAME",
+    }
+}
+
+/// What a cron gives to a job that reads nothing: a pipe at its end, and no `/dev/null`.
+fn cron_input(spec: &Spec) -> Option<Raw> {
+    dialect(&spec.engine).map(|_| Raw::default())
 }
 
 /// What a run reads on standard input: its own, or what the definition gives to each.

@@ -17,6 +17,7 @@ use crate::daemon::condition::Condition;
 use crate::daemon::core::{Keep, Tell, timespec};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::mailbox::{Mailbox, Sender};
+use crate::daemon::mailer::Postman;
 use crate::daemon::mend;
 use crate::daemon::pruner::{Pruner, Scope};
 use crate::daemon::spawner::Errand;
@@ -67,6 +68,8 @@ pub struct Scribe {
     untold: Vec<Note>,
     /// Not before this instant is the store made anew, milliseconds since boot.
     mend_at: i64,
+    /// Who is told that mail is owed.
+    mail: Option<Postman>,
 }
 
 impl Scribe {
@@ -111,7 +114,14 @@ impl Scribe {
             prune_at: now.boot + ALIVE_MS,
             untold: Vec::new(),
             mend_at: now.boot,
+            mail: None,
         })
+    }
+
+    /// Has what jobs kept from a crontab write mailed.
+    pub fn with_mail(mut self, mail: Postman) -> Scribe {
+        self.mail = Some(mail);
+        self
     }
 
     /// Records and looks until told to stop.
@@ -130,6 +140,9 @@ impl Scribe {
                 && (self.keeper.behind() == 0 || self.give_up())
             {
                 let _ = self.keeper.store_mut().touch_session(decided, true);
+                if let Some(mail) = self.mail {
+                    mail.stop();
+                }
                 return;
             }
             self.alive(now, fault);
@@ -171,6 +184,12 @@ impl Scribe {
             self.firing.send(Tell::Fact(fact));
         }
         crash::point("before collect");
+        if !kept.collected.is_empty()
+            && let Some(mail) = &self.mail
+            && self.keeper.store().owes_mail().unwrap_or(true)
+        {
+            mail.look();
+        }
         for fence in kept.collected {
             self.spawner.send(Errand::Collected(fence));
         }

@@ -50,6 +50,10 @@ pub struct Order {
     /// A line for the shell to be run after exit code 0, which says whether the work was done.
     #[serde(default)]
     pub verify: Option<Raw>,
+    /// The cron (`debian`, `cronie`) by whose ways it is started: both outputs are one, variables of
+    /// the login session are added, and what it leaves running goes on.
+    #[serde(default)]
+    pub cron: Option<String>,
 }
 
 words! {

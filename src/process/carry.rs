@@ -7,6 +7,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::clock::Now;
 use crate::model::{Command, Exit, Fence, Order, Output, Report, StopCause};
+use crate::process::as_cron::leaves_running;
 use crate::process::capture::{Recorder, Stream};
 use crate::process::cgroup::Cgroup;
 use crate::process::evidence::Signs;
@@ -31,11 +32,9 @@ pub(in crate::process) struct Pipe {
 }
 
 impl Pipe {
-    fn pair(out: OwnedFd, err: OwnedFd) -> [Pipe; 2] {
-        [(out, Stream::Out), (err, Stream::Err)].map(|(fd, stream)| Pipe {
-            fd: Some(fd),
-            stream,
-        })
+    fn pair(out: OwnedFd, err: Option<OwnedFd>) -> [Pipe; 2] {
+        let ends = [(Some(out), Stream::Out), (err, Stream::Err)];
+        ends.map(|(fd, stream)| Pipe { fd, stream })
     }
 }
 
@@ -237,6 +236,12 @@ impl Run {
             let open = self.pipes.iter().any(|p| p.fd.is_some());
             if open && now.boot < until {
                 return Progress::Under(Some(until));
+            }
+            if leaves_running(&self.order) {
+                return Progress::Over {
+                    report: self.conclude(Vec::new(), cgroup, now),
+                    clean: false,
+                };
             }
             self.left_over = crate::process::tree::children(self.worker).len();
             self.ladder = Some(Ladder::kill(now));

@@ -2,6 +2,7 @@
 
 use crate::clock::Now;
 use crate::model::{Exit, Output, Report, StopCause, format_duration};
+use crate::process::as_cron::{leaves_running, read_on};
 use crate::process::carry::{READS_AT_ONCE, Run, read_some};
 use crate::process::cgroup::Cgroup;
 use crate::process::form::Failure;
@@ -22,7 +23,9 @@ impl Run {
                     break;
                 }
             }
-            pipe.fd = None;
+            if let Some(end) = pipe.fd.take().filter(|_| leaves_running(&self.order)) {
+                read_on(end);
+            }
         }
         // A job the kernel does not let die was sent the signal that will end it.
         let (mut exit, ended) = self.ended.unwrap_or((Exit::Signal(9), now));

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 
 use crate::model::{IoClass, IoNice, Raw};
+use crate::process::as_cron::elsewhere;
 use crate::process::form::{Failure, explain, fault_of_directory, forms};
 use crate::process::inherit::{close_files_but, default_signals};
 use crate::process::launch::{PAUSE, TRIES, is_passing};
@@ -76,6 +77,10 @@ fn prepare(prepared: Prepared, trouble: &OwnedFd) -> Result<Never, Failure> {
         backstops,
     } = prepared;
     default_signals();
+    if order.cron.is_some() {
+        // This process leads no group yet, so there is nothing that could refuse it.
+        rustix::process::setsid().map_err(|e| Failure::new("setsid", &e.into()))?;
+    }
     let limits = &order.limits;
     let user = match &limits.user {
         Some(name) => Some(look_up(name, limits)?),
@@ -96,6 +101,7 @@ fn prepare(prepared: Prepared, trouble: &OwnedFd) -> Result<Never, Failure> {
         let home = || user.dir.to_string_lossy().into_owned();
         order.cwd.get_or_insert_with(home);
     }
+    let order = elsewhere(&order).unwrap_or(order);
     if let Some(cwd) = &order.cwd {
         std::env::set_current_dir(cwd).map_err(|error| {
             let fault = fault_of_directory(cwd.as_ref()).unwrap_or(error);

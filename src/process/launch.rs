@@ -32,8 +32,8 @@ pub(in crate::process) struct Launched {
     pub pid: i32,
     /// What it writes to standard output.
     pub out: OwnedFd,
-    /// What it writes to standard error.
-    pub err: OwnedFd,
+    /// What it writes to standard error, where that is not the same.
+    pub err: Option<OwnedFd>,
     /// Where its standard input is fed, when it has any.
     pub feed: Option<OwnedFd>,
     /// Where the stage before it says why it could not be executed; closed by the exec.
@@ -47,7 +47,8 @@ pub(in crate::process) fn launch(
     marks: &[(&str, String)],
     backstops: &Backstops,
 ) -> Result<Launched, Failure> {
-    if backstops.need_stage(&order.limits) {
+    // A cron gives each job a session, which the stage begins.
+    if backstops.need_stage(&order.limits) || order.cron.is_some() {
         return start_staged(order, marks, backstops);
     }
     let mut last = Failure {
@@ -108,7 +109,7 @@ fn start_staged(
 /// Our ends of the job's standard files.
 struct Ends {
     out: OwnedFd,
-    err: OwnedFd,
+    err: Option<OwnedFd>,
     feed: Option<OwnedFd>,
 }
 
@@ -126,8 +127,21 @@ impl Ends {
 
 fn spawn(process: &mut Process, order: &Order) -> Result<(Ends, io::Result<Child>), Failure> {
     let (out, out_end) = output_pipe()?;
-    let (err, err_end) = output_pipe()?;
-    process.process_group(0).stdout(out_end).stderr(err_end);
+    let (err, err_end) = match order.cron {
+        // A cron gives both to one file, so that what is written first is read first.
+        Some(_) => {
+            let again = out_end.try_clone();
+            (None, again.map_err(|e| Failure::new("pipe", &e))?)
+        }
+        None => {
+            let (err, err_end) = output_pipe()?;
+            (Some(err), err_end)
+        }
+    };
+    if order.cron.is_none() {
+        process.process_group(0);
+    }
+    process.stdout(out_end).stderr(err_end);
     let feed = match (&order.stdin_file, &order.stdin) {
         (Some(path), _) => {
             let file = File::open(path).map_err(|e| Failure::new("the input of the run", &e))?;

@@ -6,6 +6,7 @@
 //! worker took, started and saw the end of.
 
 mod aftermath;
+mod as_cron;
 mod attend;
 mod begin;
 mod capture;
@@ -26,6 +27,7 @@ mod ladder;
 mod launch;
 mod ledger;
 mod line;
+mod mail;
 mod message;
 mod meter;
 mod obey;
@@ -48,6 +50,7 @@ mod trouble;
 mod user;
 mod worker;
 
+pub use as_cron::{drain_main, files_of_pam, pam_variables};
 pub use capture::{Captured, Chunk, DecodeError, Followed, Follower, Stream, read_output};
 pub use dirs::refuge_of;
 pub use event::{Counts, Event, PoolError};
@@ -58,6 +61,7 @@ pub use holder::{readers, writer};
 pub use inherit::{close_strange_files, default_signals, unblock_signals};
 pub use ledger::{Entries, decode_ledger};
 pub use line::plain_words;
+pub use mail::{Mail, mail_main};
 pub use oom::shield;
 pub use pool::Pool;
 pub use session::end_session;

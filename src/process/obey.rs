@@ -7,6 +7,7 @@ use rustix::net::{SocketFlags, accept_with};
 use crate::clock::Now;
 use crate::crash;
 use crate::model::{Fence, Order, Report, StopCause};
+use crate::process::as_cron::surround;
 use crate::process::begin::begin;
 use crate::process::capture::Recorder;
 use crate::process::carry::Run;
@@ -169,7 +170,8 @@ impl Worker<'_> {
         }
     }
 
-    fn start(&mut self, order: Order, now: Now) -> Result<Run, Failure> {
+    fn start(&mut self, mut order: Order, now: Now) -> Result<Run, Failure> {
+        surround(&mut order);
         let fence = order.fence;
         let fault = |error: io::Error| Failure {
             errno: error.raw_os_error().unwrap_or(5),

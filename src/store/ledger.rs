@@ -11,6 +11,7 @@ use crate::model::{
 };
 use crate::schedule::UnixMs;
 use crate::store::follow::run_followers;
+use crate::store::mails::owe_mail;
 use crate::store::touched::forget_journaled;
 use crate::store::{Result, Store};
 
@@ -283,7 +284,8 @@ fn record_ended(tx: &Transaction<'_>, ended: &Ended) -> Result<()> {
         .execute(params![run.0, ended.fence.0, report.started_at])?;
         started(tx, run, ended.fence, report.started_at)?;
     }
-    tx.prepare_cached(
+    let told = tx
+        .prepare_cached(
         "UPDATE attempt SET ended_at = ?3, outcome = ?4, exit_code = ?5, signal = ?6, reason = ?7,
            cpu_ms = ?8, max_rss = ?9, out_bytes = ?10, out_dropped = ?11
          WHERE run = ?1 AND fence = ?2 AND ended_at IS NULL",
@@ -301,6 +303,9 @@ fn record_ended(tx: &Transaction<'_>, ended: &Ended) -> Result<()> {
         report.map(|r| r.output.total.cast_signed()),
         report.map(|r| r.output.dropped.cast_signed()),
     ])?;
+    if told > 0 {
+        owe_mail(tx, run, ended)?;
+    }
     match ended.next {
         Next::Final => {
             let over = tx

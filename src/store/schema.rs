@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0005_looks.sql"),
     include_str!("0006_crontab.sql"),
     include_str!("0007_alerts.sql"),
+    include_str!("0008_mail.sql"),
 ];
 
 /// The version this program writes.

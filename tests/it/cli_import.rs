@@ -72,7 +72,7 @@ fn cli_import_makes_jobs_as_their_cron_ran_them() {
         .iter()
         .filter_map(|w| w["id"].as_str())
         .collect();
-    assert!(ids.contains(&"mail") && ids.contains(&"W03"), "{ids:?}");
+    assert!(ids.contains(&"W03"), "{ids:?}");
 }
 
 #[test]

@@ -28,6 +28,8 @@ mod cli_terms;
 mod cli_week;
 mod control_socket;
 mod control_users;
+mod cron_beside;
+mod cron_mail;
 mod crontab_corpus;
 mod crontab_emulate;
 mod crontab_lines;

@@ -91,6 +91,7 @@ impl House {
             limits: Limits::default(),
             login: Vec::new(),
             verify: None,
+            cron: None,
         }
     }
 

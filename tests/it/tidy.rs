@@ -13,17 +13,21 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &["schedule"]),
     ("crontab", &["schedule", "model"]),
     ("engine", &["schedule", "model"]),
+    ("letter", &["model"]),
     ("config", &["schedule", "model"]),
     ("store", &["schedule", "model"]),
-    ("process", &["clock", "crash", "schedule", "model"]),
+    (
+        "process",
+        &["clock", "crash", "schedule", "model", "letter"],
+    ),
     ("source", &["schedule", "model"]),
     ("control", &["schedule", "model"]),
     ("courier", &["model"]),
     (
         "daemon",
         &[
-            "clock", "crash", "schedule", "model", "engine", "config", "store", "process",
-            "source", "control",
+            "clock", "crash", "schedule", "model", "engine", "letter", "config", "store",
+            "process", "source", "control",
         ],
     ),
     ("view", &["schedule", "model", "store"]),
@@ -34,8 +38,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "clock", "crash", "schedule", "model", "crontab", "engine", "config", "store",
-            "process", "source", "control", "courier", "daemon", "view", "tui",
+            "clock", "crash", "schedule", "model", "crontab", "engine", "letter", "config",
+            "store", "process", "source", "control", "courier", "daemon", "view", "tui",
         ],
     ),
 ];

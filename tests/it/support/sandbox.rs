@@ -111,6 +111,8 @@ impl Sandbox {
         command
             .env_clear()
             .env("CRAKE_HOME", self.path("home"))
+            // No test writes to people.
+            .env("CRAKE_SENDMAIL", "")
             .env("HOME", self.dir.path())
             .env("PATH", "/usr/bin:/bin")
             .env("TMPDIR", self.dir.path())
