@@ -58,6 +58,10 @@ impl<'a> Recovery<'a> {
         let _ = std::fs::remove_file(sandbox.path("daemon.err"));
         if self.work() {
             self.judge(cut, &mut found);
+            if found.broken && !found.told {
+                self.is_found_out();
+                found.told = true;
+            }
         } else {
             let said = self.instance.lines("daemon.err");
             found.faults.push(format!("cut {cut}: no daemon: {said:?}"));
@@ -83,6 +87,24 @@ impl<'a> Recovery<'a> {
         keeps
     }
 
+    /// Waits until a daemon tells of the damage: what no start reads is found by the check that each
+    /// daemon makes once it keeps time.
+    fn is_found_out(&self) {
+        let mut daemon = self.instance.daemon_command().spawn().unwrap();
+        until("damage that somebody tells", || {
+            self.says_damage().then_some(())
+        });
+        signal(i32::try_from(daemon.id()).unwrap(), Signal::TERM);
+        end_of(&mut daemon);
+    }
+
+    fn says_damage(&self) -> bool {
+        let said = self.instance.lines("daemon.err").join("\n");
+        ["damage", "malformed", "corrupt"]
+            .iter()
+            .any(|word| said.contains(word))
+    }
+
     fn judge(&self, cut: usize, found: &mut Found) {
         let sql = self.instance.sql();
         let check: String = sql
@@ -102,10 +124,7 @@ impl<'a> Recovery<'a> {
             found.faults.push(format!("cut {cut}: {audit:?}"));
             found.told = true;
         }
-        let said = self.instance.lines("daemon.err").join("\n");
-        found.told |= ["damage", "malformed", "corrupt"]
-            .iter()
-            .any(|word| said.contains(word));
+        found.told |= self.says_damage();
     }
 
     fn hold(
