@@ -37,7 +37,7 @@ const ASK: [i64; 2] = [1_000, 2_000];
 const STALE_MS: i64 = 15_000;
 
 /// Of the time, at most one part in this many is spent on reading while the store changes.
-const SHARE: i64 = 5;
+const SHARE: i64 = 12;
 
 /// The same while it does not: a large store is not read over and over for nothing.
 const IDLE_SHARE: i64 = 100;
