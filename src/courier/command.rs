@@ -9,28 +9,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::courier::{Message, Undeliverable};
+use crate::model::PASSED_ON;
 
 /// The longest a command may take, seconds.
 const LIMIT_S: i64 = 60;
 
 /// What is kept of its words, bytes.
 const WORDS: u64 = 2_000;
-
-/// What a command gets of the environment of the daemon; nothing that could hold a password.
-const PASSED_ON: [&str; 12] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LANGUAGE",
-    "LC_ALL",
-    "LC_CTYPE",
-    "LC_COLLATE",
-    "TZ",
-    "TMPDIR",
-];
 
 /// Runs a line with the message in its environment, and as JSON on its standard input.
 pub fn run(line: &str, message: &Message) -> Result<(), Undeliverable> {

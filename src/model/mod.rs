@@ -14,6 +14,7 @@ mod id;
 mod imported;
 mod job;
 mod limits;
+mod passed_on;
 mod planned;
 mod queue;
 mod raw;
@@ -43,6 +44,7 @@ pub use job::{
     CatchUp, Command, Engine, Job, NameError, OnLost, Overlap, Pause, Policy, Spec, check_name,
 };
 pub use limits::{IoClass, IoNice, Limits};
+pub use passed_on::PASSED_ON;
 pub use planned::{
     Planned, ShiftTo, Terms, UnreadableSchedule, Written, read_schedule, read_written,
 };

@@ -3,27 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::model::{PasswordFrom, Secret, Source};
+use crate::model::{PASSED_ON, PasswordFrom, Secret, Source};
 
-/// What a poller, and so the command of an `exec` source, gets of the environment of the daemon:
-/// what says where programs, certificates and one's own files are, and how to write text. Nothing
-/// that could hold a password.
-const PASSED_ON: [&str; 14] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LANGUAGE",
-    "LC_ALL",
-    "LC_CTYPE",
-    "LC_COLLATE",
-    "TZ",
-    "TMPDIR",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-];
+/// Where a poller finds certificates; it gets this beside what every command gets.
+const CERTIFICATES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// Told to pollers by tests, in debug builds only.
 #[cfg(debug_assertions)]
@@ -46,7 +29,7 @@ impl Launch {
     /// As this very program, also after its file was replaced.
     pub fn of_this_program() -> Launch {
         let variable = |name: &&str| Some(((*name).into(), std::env::var_os(name)?));
-        let passed = PASSED_ON.iter().filter_map(variable);
+        let passed = PASSED_ON.iter().chain(&CERTIFICATES).filter_map(variable);
         #[cfg(debug_assertions)]
         let passed = passed.chain(HOOKS.iter().filter_map(variable));
         Launch {
